@@ -1,0 +1,10 @@
+//! The wire of the media engine: NAL units, access units, RTP and RTCP, SDP, RTSP, fragmented MP4, HLS playlists.
+//!
+//! Everything is a pure function or a pure state machine: bytes and `now` go in, bytes and access units come out. No
+//! socket, clock, thread or async code is here, so every machine is tested by replaying bytes and fuzzed in one line.
+
+pub mod track;
+pub mod unit;
+
+pub use track::{Codec, Track, TrackId, TrackKind};
+pub use unit::{AccessUnit, MediaTime, Payload, RtpPacket};

@@ -1,0 +1,96 @@
+//! Desired state, ready to use: what each path is fed from and how its readers are treated.
+//!
+//! These are the parsed values. The keys a user writes, their defaults and the refusal of keys without effect are in the
+//! modules beside this one.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use domain::{CameraId, PathName, Secret};
+use regex::Regex;
+
+/// All configured paths. The hub compares two of these and touches only what differs.
+#[derive(Clone, Debug, Default)]
+pub struct Paths {
+    /// Paths with a fixed name.
+    pub exact: BTreeMap<PathName, Arc<Path>>,
+    /// Paths by pattern (`~regex`), in the order of their names; the first that fits counts.
+    pub patterns: Vec<Pattern>,
+    /// What every other name gets (`all_others`), if anything.
+    pub all_others: Option<Arc<Path>>,
+}
+
+/// A pattern entry.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// The entry's name as configured, with its `~`.
+    pub name: String,
+    /// Its expression.
+    pub regex: Regex,
+    /// What the names that fit get.
+    pub path: Arc<Path>,
+}
+
+/// The configuration of one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// What feeds it.
+    pub source: Source,
+    /// The source runs only while someone reads.
+    pub on_demand: bool,
+    /// How long a reader waits for an on-demand source.
+    pub on_demand_start_timeout: Duration,
+    /// How long an on-demand source runs after its last reader.
+    pub on_demand_close_after: Duration,
+    /// The most readers at a time; 0 = no limit.
+    pub max_readers: u32,
+    /// A new publisher replaces the one there is.
+    pub override_publisher: bool,
+    /// The camera whose stream this is, where it is one's.
+    pub camera: Option<CameraId>,
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self {
+            source: Source::Publisher,
+            on_demand: false,
+            on_demand_start_timeout: Duration::from_secs(10),
+            on_demand_close_after: Duration::from_secs(10),
+            max_readers: 0,
+            override_publisher: true,
+            camera: None,
+        }
+    }
+}
+
+/// What feeds a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Whoever publishes to it.
+    Publisher,
+    /// An RTSP server that is pulled.
+    Rtsp(RtspSource),
+}
+
+/// An RTSP server to pull from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtspSource {
+    /// `rtsp://host[:port]/…` without user and password.
+    pub url: String,
+    /// User and password, where the URL had them.
+    pub credentials: Option<(String, Secret)>,
+}
+
+impl Paths {
+    /// The configuration a path name gets, with the name of the entry it comes from: exact, then patterns, then all others.
+    #[must_use]
+    pub fn find(&self, name: &PathName) -> Option<(String, Arc<Path>)> {
+        if let Some(path) = self.exact.get(name) {
+            return Some((name.as_str().to_owned(), Arc::clone(path)));
+        }
+        let pattern = self.patterns.iter().find(|pattern| pattern.regex.is_match(name.as_str()));
+        pattern
+            .map(|pattern| (pattern.name.clone(), Arc::clone(&pattern.path)))
+            .or_else(|| self.all_others.as_ref().map(|path| ("all_others".to_owned(), Arc::clone(path))))
+    }
+}

@@ -1,0 +1,79 @@
+//! What feeds a stream from outside: one connection to a camera at a time, run by the hub's supervisor.
+
+use std::{fmt, time::Instant};
+
+use domain::ErrorKind;
+use futures_util::future::BoxFuture;
+use media_proto::{AccessUnit, Track};
+
+use crate::{Stream, config};
+
+/// A way to reach a camera. It knows no retry: the supervisor calls it again.
+pub trait Source: Send + Sync {
+    /// Connects and feeds until the connection ends. Dropping the future closes the connection.
+    ///
+    /// It asks `feed` for wanted keyframes and forwards them to the camera where the protocol can.
+    fn run(&self, feed: Feed) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// Makes sources of configuration: the seam for cameras behind a VMS.
+pub trait Connector: Send + Sync {
+    /// The source of this configuration; `None` when others publish to it.
+    fn connect(&self, source: &config::Source) -> Option<Box<dyn Source>>;
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Error {
+    /// What a retry can hope for: [`ErrorKind::NotFound`] and [`ErrorKind::Unauthenticated`] are retried rarely.
+    pub kind: ErrorKind,
+    /// For operators, without credentials: what was tried and what came back.
+    pub reason: String,
+}
+
+/// Where a source puts what it receives.
+#[derive(Clone)]
+pub struct Feed {
+    stream: Stream,
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}
+
+impl Feed {
+    /// A feed into `stream`.
+    #[must_use]
+    pub fn new(stream: Stream) -> Self {
+        Self { stream }
+    }
+
+    /// The stream's origin of media time, for the depacketisers.
+    #[must_use]
+    pub fn origin(&self) -> Instant {
+        self.stream.origin()
+    }
+
+    /// Says what the stream consists of; also when parameters change.
+    pub fn describe(&self, tracks: &[Track]) {
+        self.stream.describe(tracks);
+    }
+
+    /// Appends a unit.
+    pub fn push(&self, unit: AccessUnit) {
+        self.stream.push_online(unit);
+    }
+
+    /// Counts units that arrived but cannot be used.
+    pub fn count_errors(&self, units: u64) {
+        self.stream.counters().inbound_units_in_error.fetch_add(units, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Waits until a reader wants a keyframe.
+    pub async fn keyframe_wanted(&self) {
+        self.stream.keyframe_wanted().await;
+    }
+}
