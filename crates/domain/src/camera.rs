@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use crate::{AgencyId, CameraId, PathName};
 
 /// One encoding a camera offers.
@@ -37,6 +39,8 @@ pub struct Camera {
     pub main: Option<PathName>,
     /// The path of the sub stream, if there is one.
     pub sub: Option<PathName>,
+    /// What else its source says of it, as it says it; shown to clients.
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl Camera {
