@@ -58,6 +58,11 @@ id! {
     SessionId
 }
 
+id! {
+    /// One connection of a client to a server of ours, random.
+    ConnectionId
+}
+
 impl CameraId {
     /// The stable id of a device whose source system gives it a name but no UUID.
     #[must_use]

@@ -14,7 +14,7 @@ mod wall_time;
 pub use agency::AgencyId;
 pub use camera::{Camera, CameraStatus, Rendition};
 pub use error_kind::ErrorKind;
-pub use id::{CameraId, SessionId};
+pub use id::{CameraId, ConnectionId, SessionId};
 pub use path_name::PathName;
 pub use secret::Secret;
 pub use wall_time::WallTime;

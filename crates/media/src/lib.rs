@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod config;
 mod error;
 pub mod hub;
+pub mod rtsp;
 pub mod source;
 pub mod stream;
 
