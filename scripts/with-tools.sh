@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # Runs a command with the tools that setup.sh found or installed on the PATH.
 set -euo pipefail
-PATH="$HOME/.cargo/bin:$PATH"
+export PATH="$HOME/.cargo/bin:${XDG_CACHE_HOME:-$HOME/.cache}/cctv/tools/bin:$PATH"
 exec "$@"
