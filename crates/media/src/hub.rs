@@ -7,6 +7,8 @@
 mod path;
 mod snapshot;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,

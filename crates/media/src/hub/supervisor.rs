@@ -46,13 +46,13 @@ pub(super) async fn run(path: Arc<Path>, source: Box<dyn Source>) {
         loop {
             wait_for_demand(&path).await;
             path.stream().set_state(State::Connecting);
-            let began = Instant::now();
+            let began = now();
             let Some(error) = connect_once(&path, &source, began).await else {
                 info!("source closed, nobody reads");
                 waits = Waits::default();
                 continue;
             };
-            let was_online = began.elapsed();
+            let was_online = now() - began;
             warn!(reason = %error, online_s = was_online.as_secs(), "source lost");
             path.stream().set_state(State::Offline { reason: error.to_string() });
             if was_online > RETRY_RESET_AFTER {
@@ -71,7 +71,7 @@ pub(super) async fn run(path: Arc<Path>, source: Box<dyn Source>) {
 pub(super) async fn watch_publisher(path: Arc<Path>, replaced: CancellationToken) {
     tokio::select! {
         () = replaced.cancelled() => {}
-        error = watch(path.stream(), Instant::now()) => {
+        error = watch(path.stream(), now()) => {
             warn!(stream.path = %path.name(), reason = %error, "publisher lost");
             replaced.cancel();
         }
@@ -101,7 +101,7 @@ async fn watch(stream: &Stream, began: Instant) -> Error {
     loop {
         let seen = stream.last_sign_of_life().filter(|&at| at >= began);
         let alive_at = seen.unwrap_or(began);
-        let silent = alive_at.elapsed();
+        let silent = now().saturating_duration_since(alive_at);
         let stalled_after =
             stream.video_interval().map_or(STALLED_AFTER, |frame| (frame * STALLED_FRAMES).max(STALLED_AFTER));
         let stalled_after = stalled_after.min(OFFLINE_AFTER);
@@ -117,6 +117,11 @@ async fn watch(stream: &Stream, began: Instant) -> Error {
         let next = if seen.is_some() && silent < stalled_after { stalled_after } else { OFFLINE_AFTER };
         sleep((next - silent).min(WATCH_INTERVAL)).await;
     }
+}
+
+/// The clock of the runtime, which tests may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 fn unavailable(reason: &str) -> Error {
