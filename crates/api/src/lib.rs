@@ -1,1 +1,6 @@
-//! api
+//! The HTTP faces of the program: one router for each port, each route a thin call into the crates below.
+//!
+//! Wire types live beside their routes; errors leave through [`problem`] alone.
+
+pub mod caller;
+pub mod problem;
