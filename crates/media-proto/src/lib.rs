@@ -3,6 +3,8 @@
 //! Everything is a pure function or a pure state machine: bytes and `now` go in, bytes and access units come out. No
 //! socket, clock, thread or async code is here, so every machine is tested by replaying bytes and fuzzed in one line.
 
+pub mod rtsp;
+pub mod sdp;
 pub mod track;
 pub mod unit;
 
