@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod framing;
+pub mod server;
 pub mod transport;
 
 use domain::ErrorKind;
