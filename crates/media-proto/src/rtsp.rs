@@ -4,9 +4,11 @@
 //! of stray bytes beyond its limit is an error, and no error text repeats what a peer or a user showed as credentials.
 
 pub mod auth;
+pub mod client;
 pub mod framing;
 pub mod server;
 pub mod transport;
+pub mod url;
 
 use domain::ErrorKind;
 

@@ -1,0 +1,139 @@
+//! What the client makes of each response.
+
+use std::time::{Duration, Instant};
+
+use rtsp_types::{HeaderName, Response, headers};
+
+use super::{ClientSession, Error, Output, Pending, SESSION_TIMEOUT, Step, tracks::Tracks, url};
+use crate::{
+    TrackKind,
+    rtsp::transport::{self, Lower},
+    sdp,
+};
+
+/// The most characters of a session's name.
+const SESSION_NAME_MAX: usize = 256;
+
+impl ClientSession {
+    pub(super) fn answered(&mut self, now: Instant, response: &Response<Vec<u8>>) -> Result<(), Error> {
+        let number = text(response, &headers::CSEQ).and_then(|cseq| cseq.trim().parse::<u32>().ok());
+        let answers = |pending: &mut Pending| number.is_none_or(|number| number == pending.cseq);
+        let status = u16::from(response.status());
+        let is_final = status >= 200;
+        // A late answer to a request that was given up, or a mere sign of work.
+        let Some(pending) = self.pending.take_if(|pending| is_final && answers(pending)) else { return Ok(()) };
+        self.note_session(response);
+        if status == 401 {
+            return self.authenticate(pending, response);
+        }
+        let refused = Error::Refused { method: pending.step.name(), status };
+        let ok = status < 300;
+        match pending.step {
+            // Whoever does not like OPTIONS may still describe the stream.
+            Step::Options => {
+                self.gives_parameters =
+                    ok && public(response).any(|method| method.eq_ignore_ascii_case("GET_PARAMETER"));
+                self.ask(now, Step::Describe, self.url.clone(), None);
+                Ok(())
+            }
+            Step::Describe if matches!(status, 301 | 302 | 303 | 305 | 307 | 308) => {
+                let location = text(response, &headers::LOCATION).ok_or(refused)?;
+                self.redirect(now, location)
+            }
+            Step::Describe if ok => self.described(now, response),
+            Step::Setup => self.set_up(now, response, ok.then_some(()).ok_or(refused)),
+            Step::Play if ok => {
+                self.keep_alive_at = Some(now + self.keep_alive_interval());
+                let info = text(response, &headers::RTP_INFO).unwrap_or_default();
+                self.outputs.extend(self.tracks.starts(info).into_iter().map(|(track, at)| Output::StartAt(track, at)));
+                Ok(())
+            }
+            Step::KeepAlive => self.kept_alive(status, refused),
+            Step::Teardown => {
+                self.closed = true;
+                Ok(())
+            }
+            Step::Describe | Step::Play => Err(refused),
+        }
+    }
+
+    fn kept_alive(&mut self, status: u16, refused: Error) -> Result<(), Error> {
+        match status {
+            // Session not found: it is over, whatever still flows.
+            454 => return Err(refused),
+            405 | 501 => self.gives_parameters = false,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn described(&mut self, now: Instant, response: &Response<Vec<u8>>) -> Result<(), Error> {
+        let own = self.url.as_str().to_owned();
+        let bases = [text(response, &headers::CONTENT_BASE), text(response, &headers::CONTENT_LOCATION)];
+        let base = bases.into_iter().flatten().map(str::trim).find(|base| url::parse(base).is_ok()).unwrap_or(&own);
+        let session = sdp::parse(response.body(), base).map_err(|error| Error::Unsupported(error.to_string()))?;
+        self.tracks = Tracks::of(&session, &self.url)?;
+        self.set_up_next(now)
+    }
+
+    fn set_up(&mut self, now: Instant, response: &Response<Vec<u8>>, accepted: Result<(), Error>) -> Result<(), Error> {
+        match accepted {
+            Ok(()) => {
+                let header = text(response, &headers::TRANSPORT).unwrap_or_default();
+                let channels = channels(header)?;
+                self.tracks.accepted(channels);
+            }
+            Err(refused) if self.tracks.next_kind() == Some(TrackKind::Video) => return Err(refused),
+            Err(refused) => self.tracks.refused(refused),
+        }
+        self.set_up_next(now)
+    }
+
+    fn set_up_next(&mut self, now: Instant) -> Result<(), Error> {
+        if let Some((control, transport)) = self.tracks.next_setup() {
+            self.ask(now, Step::Setup, control, Some(transport));
+            return Ok(());
+        }
+        let tracks = self.tracks.playing()?;
+        self.decoder.set_channels(self.tracks.channel_count());
+        self.outputs.push_back(Output::Described(tracks));
+        self.ask(now, Step::Play, self.tracks.control().clone(), None);
+        Ok(())
+    }
+
+    /// Remembers `Session: name;timeout=seconds`.
+    fn note_session(&mut self, response: &Response<Vec<u8>>) {
+        let Some(header) = text(response, &headers::SESSION) else { return };
+        let mut words = header.split(';').map(str::trim);
+        let name = words.next().unwrap_or_default();
+        if name.is_empty() || name.len() > SESSION_NAME_MAX {
+            return;
+        }
+        let timeouts = words.filter_map(|word| word.split_once('=')).filter(|(key, _)| key.trim() == "timeout");
+        let timeout = timeouts.filter_map(|(_, value)| value.trim().parse().ok()).next().map(Duration::from_secs);
+        let known = self.session.as_ref().filter(|(own, _)| own == name).map(|(_, timeout)| *timeout);
+        self.session = Some((name.to_owned(), timeout.or(known).unwrap_or(SESSION_TIMEOUT)));
+    }
+}
+
+fn text<'a>(response: &'a Response<Vec<u8>>, name: &HeaderName) -> Option<&'a str> {
+    response.header(name).map(|value| value.as_str())
+}
+
+fn public(response: &Response<Vec<u8>>) -> impl Iterator<Item = &str> {
+    text(response, &headers::PUBLIC).unwrap_or_default().split(',').map(str::trim)
+}
+
+/// The interleaved channels a server agrees to; `None` when it names none, so that those asked for count.
+fn channels(header: &str) -> Result<Option<(u8, u8)>, Error> {
+    match transport::parse(header).into_iter().next() {
+        None => Ok(None),
+        Some(Ok(agreed)) => match agreed.lower {
+            Lower::Tcp { interleaved } => Ok(interleaved),
+            Lower::Udp { .. } => Err(Error::Unsupported("the server answers SETUP over TCP with UDP".into())),
+        },
+        Some(Err(refused)) => {
+            Err(Error::Unsupported(format!("the server answers SETUP with what cannot be used: {refused}")))
+        }
+    }
+}
