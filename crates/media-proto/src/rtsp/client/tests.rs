@@ -244,7 +244,7 @@ fn requests_of_the_server_are_answered() {
         .received(d.now, b"OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\nANNOUNCE rtsp://h/s RTSP/1.0\r\nCSeq: 10\r\n\r\n")
         .unwrap();
     let done = d.drain().unwrap();
-    assert_eq!(done, ["RTSP/1.0 200 OK\r\nCSeq: 9\r\n\r\n", "RTSP/1.0 501 Not Implemented\r\nCSeq: 10\r\n\r\n"]);
+    assert_eq!(done, ["RTSP/1.0 200 Ok\r\nCSeq: 9\r\n\r\n", "RTSP/1.0 501 Not Implemented\r\nCSeq: 10\r\n\r\n"]);
     assert_eq!(d.session.received(d.now, b"REDIRECT rtsp://h/s RTSP/1.0\r\n\r\n"), Err(Error::Ended));
 }
 
