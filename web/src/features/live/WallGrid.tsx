@@ -1,0 +1,80 @@
+import { type KeyboardEvent, useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import type { Camera } from "../../api/types";
+import { useScreen } from "./store";
+import { TileBoundary } from "./TileBoundary";
+import { TileCell } from "./TileCell";
+import type { Actions } from "./useActions";
+import { useView } from "./useView";
+import { neighbour } from "./view";
+import css from "./WallGrid.module.css";
+
+const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
+
+/** The tiles, always left to right: their places mean places of screens, not of text. */
+export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Camera>; actions: Actions }) {
+  const { t } = useTranslation("live");
+  const { grid, cells, keys, full } = useView();
+  const focus = useScreen((s) => Math.min(s.focus, grid - 1));
+  const ref = useRef<HTMLDivElement>(null);
+  const side = Math.sqrt(grid);
+
+  useEffect(() => {
+    if (full !== null) ref.current?.querySelector<HTMLElement>(`[data-cell="${full}"]`)?.focus();
+  }, [full]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const cell = Number((event.target as HTMLElement).closest<HTMLElement>("[data-cell]")?.dataset.cell);
+    if (!Number.isInteger(cell) || event.altKey) return;
+    if (ARROWS.test(event.key) && full === null) {
+      event.preventDefault();
+      ref.current?.querySelector<HTMLElement>(`[data-cell="${neighbour(cell, grid, event.key)}"]`)?.focus();
+    } else if (event.target === event.currentTarget.querySelector(`[data-cell="${cell}"]`)) {
+      tileKey(event, cell, cells[cell] ?? null, actions);
+    }
+  };
+
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a wall of tiles is a grid of places, not a table of data
+    <div
+      ref={ref}
+      className={css.wall}
+      dir="ltr"
+      role="grid"
+      tabIndex={-1}
+      aria-label={t("tile.wall")}
+      data-full={full !== null}
+      style={{
+        gridTemplateColumns: `repeat(${full === null ? side : 1}, minmax(0, 1fr))`,
+        gridAutoRows: `minmax(0, 1fr)`,
+      }}
+      onKeyDown={onKeyDown}
+    >
+      {cells.map((id, cell) => (
+        <TileBoundary key={keys[cell] ?? `empty-${cell}`} message={t("tile.failed")}>
+          <TileCell
+            id={id}
+            tileKey={keys[cell] ?? null}
+            cell={cell}
+            camera={id === null ? undefined : cameras.get(id)}
+            focusable={cell === (full ?? focus)}
+            full={full === cell}
+            hidden={full !== null && full !== cell}
+            actions={actions}
+          />
+        </TileBoundary>
+      ))}
+    </div>
+  );
+}
+
+function tileKey(event: KeyboardEvent, cell: number, id: string | null, actions: Actions) {
+  const { carried } = useScreen.getState();
+  if (event.key === "Enter" && carried !== null) actions.drop(cell);
+  else if (event.key === "Enter" && event.ctrlKey) actions.pick({ kind: "cell", cell });
+  else if (event.key === "Enter" && id === null) actions.choose(cell);
+  else if (event.key === "Enter") actions.toggleFull(cell);
+  else if (event.key === "Delete" || event.key === "Backspace") actions.remove(cell);
+  else return;
+  event.preventDefault();
+}

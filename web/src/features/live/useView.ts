@@ -1,0 +1,25 @@
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useMemo } from "react";
+import { camsOf, cellsOf, DEFAULT_GRID, type Grid, keysOf, type View } from "./view";
+
+/** The view in the URL, and the one way to change it. */
+export function useView() {
+  const view = useSearch({ from: "/live" });
+  const navigate = useNavigate();
+  const grid: Grid = view.grid ?? DEFAULT_GRID;
+  const cells = useMemo(() => cellsOf(view.cams, grid), [view.cams, grid]);
+  const keys = useMemo(() => keysOf(cells), [cells]);
+  const full = view.full !== undefined && view.full < grid && cells[view.full] != null ? view.full : null;
+
+  const change = useCallback(
+    (next: { [K in keyof View]?: View[K] | undefined }) => {
+      void navigate({ to: "/live", search: (old) => ({ ...old, ...next }) as typeof old, replace: true });
+    },
+    [navigate],
+  );
+  const setCells = useCallback(
+    (next: readonly (string | null)[]) => change({ cams: camsOf(next, view.cams), full: undefined }),
+    [change, view.cams],
+  );
+  return { view, grid, cells, keys, full, change, setCells };
+}
