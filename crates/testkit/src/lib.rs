@@ -8,6 +8,8 @@ pub mod picture;
 pub mod ports;
 pub mod process;
 pub mod program;
+pub mod server;
 pub mod workspace;
 
 pub use program::Child;
+pub use server::Cctv;
