@@ -22,14 +22,20 @@ pub fn write(tracks: &[Track], session_name: &str) -> String {
 
 fn write_track(sdp: &mut String, track: &Track) {
     let number = track.payload_type;
-    let _ = write!(sdp, "m={} 0 RTP/AVP {number}\r\n", media(track));
+    push_line(sdp, &format!("m={} 0 RTP/AVP {number}", media(track)));
     if let Some(map) = rtpmap(track) {
-        let _ = write!(sdp, "a=rtpmap:{number} {map}\r\n");
+        push_line(sdp, &format!("a=rtpmap:{number} {map}"));
     }
     if let Some(parameters) = fmtp(&track.codec) {
-        let _ = write!(sdp, "a=fmtp:{number} {parameters}\r\n");
+        push_line(sdp, &format!("a=fmtp:{number} {parameters}"));
     }
-    let _ = write!(sdp, "a=control:trackID={}\r\n", track.id.0);
+    push_line(sdp, &format!("a=control:trackID={}", track.id.0));
+}
+
+/// Adds one line. Control characters, which a source may have put into a codec's name or parameters, are left out.
+fn push_line(sdp: &mut String, line: &str) {
+    sdp.extend(line.chars().filter(|c| !c.is_control()));
+    sdp.push_str("\r\n");
 }
 
 fn media(track: &Track) -> &str {

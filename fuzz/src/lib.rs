@@ -1,0 +1,88 @@
+//! What must hold for any bytes a peer sends. Each function is one fuzz target; `media-proto`'s test `corpus` runs the
+//! same functions over the committed corpus and over mutations of it, without a nightly compiler.
+
+use std::time::{Duration, Instant};
+
+use domain::Secret;
+use media_proto::{
+    rtsp::{
+        auth::{self, Credentials, Shown},
+        client::{ClientSession, Output, Target},
+        framing::{Decoder, Frame},
+        transport,
+    },
+    sdp,
+};
+
+/// The frames are the same whether the bytes come at once or one by one.
+pub fn rtsp_framing(bytes: &[u8]) {
+    assert_eq!(frames(bytes, bytes.len().max(1)), frames(bytes, 1));
+}
+
+fn frames(bytes: &[u8], piece: usize) -> (Vec<Frame>, bool) {
+    let mut decoder = Decoder::new();
+    let mut frames = Vec::new();
+    for piece in bytes.chunks(piece) {
+        decoder.push(piece);
+        loop {
+            match decoder.next() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(_) => return (frames, false),
+            }
+        }
+    }
+    (frames, true)
+}
+
+/// Headers are read without harm, and an answer to a challenge can be read back.
+pub fn rtsp_auth(bytes: &[u8]) {
+    let Ok(header) = std::str::from_utf8(bytes) else { return };
+    for transport in transport::parse(header).into_iter().flatten() {
+        assert_eq!(transport::parse(&transport.to_string()), [Ok(transport)]);
+    }
+    let _ = auth::parse_authorization(header);
+    let Some(mut challenge) = auth::strongest(header) else { return };
+    let credentials = Credentials { user: "user".into(), password: Secret::new("password".into()) };
+    let answer = challenge.authorize(&credentials, "DESCRIBE", "rtsp://host/path", "cnonce");
+    assert!(!answer.contains(['\r', '\n']));
+    if let Some(Shown::Digest(digest)) = auth::parse_authorization(&answer) {
+        assert!(!digest.verify("DESCRIBE", "another", "another", "another"));
+    }
+}
+
+/// A session survives whatever the server says, and never asks for more than it may.
+pub fn rtsp_client(bytes: &[u8]) {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    let mut now = Instant::now();
+    let credentials = Some(Credentials { user: "user".into(), password: Secret::new("password".into()) });
+    let target = Target { url: "rtsp://host/path".into(), credentials, cnonce: "cnonce".into() };
+    let mut session = ClientSession::new(now, target).expect("the address is right");
+    for piece in bytes.chunks(64) {
+        if session.received(now, piece).is_err() {
+            break;
+        }
+        loop {
+            match session.poll(now) {
+                Ok(Output::WaitUntil(at)) => {
+                    assert!(at >= now);
+                    break;
+                }
+                Ok(Output::Closed) | Err(_) => return,
+                Ok(Output::Send(bytes)) => assert!(bytes.starts_with(b"$") || bytes.ends_with(b"\r\n\r\n")),
+                Ok(_) => {}
+            }
+        }
+        now += Duration::from_secs(1);
+    }
+    session.teardown(now);
+}
+
+/// A description is read without harm, and what is written of it is read back with as many tracks.
+pub fn sdp(bytes: &[u8]) {
+    let Ok(session) = sdp::parse(bytes, "rtsp://host/path") else { return };
+    let tracks: Vec<_> = session.tracks.into_iter().map(|media| media.track).collect();
+    let written = sdp::write(&tracks, "name");
+    let again = sdp::parse(written.as_bytes(), "rtsp://host/path").expect("what is written can be read");
+    assert_eq!(again.tracks.len(), tracks.len(), "{written}");
+}
