@@ -3,10 +3,14 @@
 //! Everything is a pure function or a pure state machine: bytes and `now` go in, bytes and access units come out. No
 //! socket, clock, thread or async code is here, so every machine is tested by replaying bytes and fuzzed in one line.
 
+mod error;
+pub mod rtcp;
+pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 pub mod track;
 pub mod unit;
 
+pub use error::Error;
 pub use track::{Codec, Track, TrackId, TrackKind};
 pub use unit::{AccessUnit, MediaTime, Payload, RtpPacket};
