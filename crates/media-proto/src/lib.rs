@@ -3,7 +3,11 @@
 //! Everything is a pure function or a pure state machine: bytes and `now` go in, bytes and access units come out. No
 //! socket, clock, thread or async code is here, so every machine is tested by replaying bytes and fuzzed in one line.
 
+pub mod depacketizer;
 mod error;
+pub mod h264;
+pub mod h265;
+pub mod packetizer;
 pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
