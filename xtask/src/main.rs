@@ -1,21 +1,41 @@
 //! The checks and chores of this workspace: `cargo xtask ci` is all there is to pass.
-#![expect(clippy::print_stderr, reason = "a command line tool talks to its user")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line tool talks to its user")]
 
-use std::process::{Command, ExitCode};
+mod ci;
+mod command;
+mod fuzz;
+mod tidy;
 
-use anyhow::{Context as _, Result, bail};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
 use clap::Parser;
 
 /// Checks and chores.
 #[derive(Parser)]
 enum Task {
-    /// Everything that must pass.
+    /// Everything that must pass: format, lints, tidy, documents, web, tests.
     Ci,
+    /// What the house style asks and a program can check.
+    Tidy,
+    /// Lets a fuzzer look for input that breaks a parser. The recorded inputs are replayed by the tests anyway.
+    Fuzz {
+        /// A target in `fuzz/fuzz_targets`, without `.rs`.
+        target: String,
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
+    let root = root();
     let done = match Task::parse() {
-        Task::Ci => ci(),
+        Task::Ci => ci::run(&root),
+        Task::Tidy => tidy::run(&root),
+        Task::Fuzz { target, seconds } => fuzz::run(&root, &target, seconds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -26,20 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn ci() -> Result<()> {
-    run("cargo fmt --all --check")?;
-    run("cargo clippy --workspace --all-targets --locked -- -D warnings")?;
-    run("cargo test --workspace --locked")
-}
-
-/// Runs a command line of plain words and passes its output through.
-fn run(line: &str) -> Result<()> {
-    eprintln!("==> {line}");
-    let mut words = line.split_whitespace();
-    let program = words.next().context("an empty command line")?;
-    let status = Command::new(program).args(words).status().with_context(|| format!("cannot start {program}"))?;
-    if !status.success() {
-        bail!("`{line}` failed ({status})");
-    }
-    Ok(())
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("xtask lies one directory below the workspace").to_owned()
 }
