@@ -37,7 +37,7 @@ export function preferredCodecs(all: readonly RTCRtpCodec[]): RTCRtpCodec[] {
   );
   const profile = (id: string) =>
     h264.find((c) => (c.sdpFmtpLine ?? "").toLowerCase().includes(`profile-level-id=${id}`));
-  const first = profile("42e01f") ?? profile("42001f") ?? h264[0];
+  const first = profile("42001f") ?? profile("42e01f") ?? h264[0];
   return first === undefined
     ? []
     : [first, ...all.filter((c) => c.mimeType.toLowerCase() === "video/rtx").slice(0, 1)];

@@ -59,7 +59,7 @@ export class Wall {
   /** Begins to work; the returned function ends it and gives every slot back. */
   start(): () => void {
     const wake = () => this.visibility();
-    const leave = () => this.stop();
+    const leave = () => this.hangUp();
     document.addEventListener("visibilitychange", wake);
     window.addEventListener("pagehide", leave);
     this.timer = setInterval(() => this.tick(), TICK_MS);
@@ -104,6 +104,11 @@ export class Wall {
 
   private stop(): void {
     clearInterval(this.timer);
+    this.hangUp();
+  }
+
+  /** Gives everything back. A page that comes back from the browser's cache opens a new session with its next tick. */
+  private hangUp(): void {
     for (const pool of [this.active, this.opening, ...this.retiring.map((r) => r.pool)])
       pool?.session.close();
     for (const tile of this.tiles.values()) tile.stopHls();

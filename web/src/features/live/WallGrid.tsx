@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useRef } from "react";
+import { type FocusEvent, type KeyboardEvent, type RefObject, useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import type { Camera } from "../../api/types";
 import { useScreen } from "./store";
@@ -22,6 +22,8 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
   useEffect(() => {
     if (full !== null) ref.current?.querySelector<HTMLElement>(`[data-cell="${full}"]`)?.focus();
   }, [full]);
+
+  const keepFocus = useKeptFocus(ref, cells);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const cell = Number((event.target as HTMLElement).closest<HTMLElement>("[data-cell]")?.dataset.cell);
@@ -49,6 +51,7 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
         gridAutoRows: `minmax(0, 1fr)`,
       }}
       onKeyDown={onKeyDown}
+      {...keepFocus}
     >
       {cells.map((id, cell) => (
         <TileBoundary key={keys[cell] ?? `empty-${cell}`} message={t("tile.failed")}>
@@ -66,6 +69,26 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
       ))}
     </div>
   );
+}
+
+/** A tile that changes its content is another element: the focus it had goes to what took its place. */
+function useKeptFocus(ref: RefObject<HTMLDivElement | null>, cells: readonly (string | null)[]) {
+  const inside = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of cells is what takes the focus away
+  useEffect(() => {
+    const { focus, refocus, set } = useScreen.getState();
+    const lost = inside.current && document.activeElement === document.body;
+    if (lost || refocus) ref.current?.querySelector<HTMLElement>(`[data-cell="${focus}"]`)?.focus();
+    if (refocus) set({ refocus: false });
+  }, [cells, ref]);
+  return {
+    onFocus: () => {
+      inside.current = true;
+    },
+    onBlur: (event: FocusEvent) => {
+      if (event.relatedTarget !== null) inside.current = false;
+    },
+  };
 }
 
 function tileKey(event: KeyboardEvent, cell: number, id: string | null, actions: Actions) {

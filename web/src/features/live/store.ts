@@ -9,6 +9,8 @@ interface Screen {
   carried: Carried | null;
   /** The cell a camera is being chosen for. */
   choosing: number | null;
+  /** The focus goes to its cell with the next change of the wall. */
+  refocus: boolean;
   panel: boolean;
   said: string;
   set: (next: Partial<Omit<Screen, "set">>) => void;
@@ -19,6 +21,7 @@ export const useScreen = create<Screen>((set) => ({
   focus: 0,
   carried: null,
   choosing: null,
+  refocus: false,
   panel: window.innerWidth >= 900,
   said: "",
   set,

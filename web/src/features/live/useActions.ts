@@ -39,6 +39,7 @@ export function useActions(cameras: readonly Camera[]) {
         const empty = cells.indexOf(null);
         const cell = choosing ?? (empty >= 0 ? empty : Math.min(focus, grid - 1));
         this.place(id, cell);
+        if (choosing !== null) set({ refocus: true });
         if (choosing === null && empty < 0) set({ said: t("say.full") });
       },
       swap(a: number, b: number) {
