@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use domain::Secret;
 use media_proto::{
+    Codec, RtpPacket, depacketizer, packetizer, rtcp, rtp,
     rtsp::{
         auth::{self, Credentials, Shown},
         client::{ClientSession, Output, Target},
@@ -85,4 +87,38 @@ pub fn sdp(bytes: &[u8]) {
     let written = sdp::write(&tracks, "name");
     let again = sdp::parse(written.as_bytes(), "rtsp://host/path").expect("what is written can be read");
     assert_eq!(again.tracks.len(), tracks.len(), "{written}");
+}
+
+/// Packets are taken apart without harm, and packets made of what they hold are no larger than asked for.
+pub fn rtp(bytes: &[u8]) {
+    const MAX_PAYLOAD: usize = 100;
+    let _ = rtcp::parse(bytes);
+    let mut packets = Vec::new();
+    // Each packet after its length in one byte.
+    let mut rest = bytes;
+    while let [length, tail @ ..] = rest {
+        let (datagram, tail) = tail.split_at(usize::from(*length).min(tail.len()));
+        rest = tail;
+        if let Ok(packet) = rtp::Packet::parse(Bytes::copy_from_slice(datagram)) {
+            packets.push(RtpPacket { marker: packet.marker, payload: packet.payload });
+        }
+    }
+    let unknown = Bytes::new;
+    for codec in [
+        Codec::H264 { sps: unknown(), pps: unknown() },
+        Codec::H265 { vps: unknown(), sps: unknown(), pps: unknown() },
+        Codec::Aac {
+            config: unknown(),
+            sample_rate: 48_000,
+            channels: 2,
+            size_length: 13,
+            index_length: 3,
+            index_delta_length: 3,
+        },
+    ] {
+        let frames = depacketizer::frames(&codec, &packets);
+        for packet in packetizer::packets(&codec, &frames, MAX_PAYLOAD) {
+            assert!(packet.payload.len() <= MAX_PAYLOAD, "{}", packet.payload.len());
+        }
+    }
 }

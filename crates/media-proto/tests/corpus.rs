@@ -75,4 +75,9 @@ mod corpus {
     fn session_descriptions_survive_their_corpus() {
         check(targets::sdp, "sdp");
     }
+
+    #[test]
+    fn rtp_and_rtcp_survive_their_corpus() {
+        check(targets::rtp, "rtp");
+    }
 }
