@@ -33,6 +33,30 @@ pub(crate) fn nal_types(codec: &Codec, payload: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Whether a packet shows that its picture begins in it: parameter sets, or the slice with the first macroblock.
+pub(crate) fn begins_picture(codec: &Codec, payload: &[u8]) -> bool {
+    let first = nal_types(codec, payload).first().copied();
+    let top_bit = |at: usize| payload.get(at).is_some_and(|byte| byte & 0x80 != 0);
+    match (codec, first) {
+        (_, None) => false,
+        // `first_mb_in_slice` is 0 when its first bit is 1 (H.264 section 7.3.3).
+        (Codec::H264 { .. }, Some(1..=5)) => top_bit(match payload.first().map(|first| first & 0x1f) {
+            Some(24) => 4,
+            Some(28) => 2,
+            _ => 1,
+        }),
+        (Codec::H264 { .. }, Some(kind)) => (6..=9).contains(&kind),
+        // `first_slice_segment_in_pic_flag` (H.265 section 7.3.6.1).
+        (Codec::H265 { .. }, Some(0..=31)) => top_bit(match crate::h265::nal_type(payload) {
+            crate::h265::AGGREGATION => 6,
+            crate::h265::FRAGMENTATION => 3,
+            _ => 2,
+        }),
+        (Codec::H265 { .. }, Some(kind)) => (32..=39).contains(&kind),
+        (Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. }, Some(_)) => true,
+    }
+}
+
 fn whole(packets: &[RtpPacket]) -> Vec<Bytes> {
     if let [only] = packets {
         return vec![only.payload.clone()];

@@ -4,9 +4,11 @@
 //! socket, clock, thread or async code is here, so every machine is tested by replaying bytes and fuzzed in one line.
 
 pub mod depacketizer;
+pub mod dts;
 mod error;
 pub mod h264;
 pub mod h265;
+pub mod ingest;
 pub mod packetizer;
 pub mod rtcp;
 pub mod rtp;
