@@ -56,6 +56,14 @@ export class Wall {
   private readonly listeners = new Set<() => void>();
   private readonly windowId = randomId();
 
+  constructor(
+    private readonly makeSession: (
+      size: number,
+      windowId: string,
+      on: (event: SessionEvent) => void,
+    ) => Session = (size, windowId, on) => new Session(size, windowId, on),
+  ) {}
+
   /** Begins to work; the returned function ends it and gives every slot back. */
   start(): () => void {
     const wake = () => this.visibility();
@@ -139,7 +147,7 @@ export class Wall {
     const enough = this.active !== null && this.active.session.size >= Math.min(64, this.cells);
     if (enough || now < this.reopenAt) return;
     const size = poolFor(this.cells);
-    const session: Session = new Session(size, this.windowId, (event) => this.heard(pool, event));
+    const session: Session = this.makeSession(size, this.windowId, (event) => this.heard(pool, event));
     const pool: Pool = { session, table: new SlotTable(size), lines: [] };
     this.opening = pool;
     void session.open();

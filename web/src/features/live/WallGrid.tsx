@@ -14,10 +14,9 @@ const ARROWS = /^(Arrow(Left|Right|Up|Down)|Home|End)$/;
 /** The tiles, always left to right: their places mean places of screens, not of text. */
 export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Camera>; actions: Actions }) {
   const { t } = useTranslation("live");
-  const { grid, cells, keys, full } = useView();
+  const { grid, columns, cells, keys, full } = useView();
   const focus = useScreen((s) => Math.min(s.focus, grid - 1));
   const ref = useRef<HTMLDivElement>(null);
-  const side = Math.sqrt(grid);
 
   useEffect(() => {
     if (full !== null) ref.current?.querySelector<HTMLElement>(`[data-cell="${full}"]`)?.focus();
@@ -30,7 +29,9 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
     if (!Number.isInteger(cell) || event.altKey) return;
     if (ARROWS.test(event.key) && full === null) {
       event.preventDefault();
-      ref.current?.querySelector<HTMLElement>(`[data-cell="${neighbour(cell, grid, event.key)}"]`)?.focus();
+      ref.current
+        ?.querySelector<HTMLElement>(`[data-cell="${neighbour(cell, grid, columns, event.key)}"]`)
+        ?.focus();
     } else if (event.target === event.currentTarget.querySelector(`[data-cell="${cell}"]`)) {
       tileKey(event, cell, cells[cell] ?? null, actions);
     }
@@ -47,7 +48,7 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
       aria-label={t("tile.wall")}
       data-full={full !== null}
       style={{
-        gridTemplateColumns: `repeat(${full === null ? side : 1}, minmax(0, 1fr))`,
+        gridTemplateColumns: `repeat(${full === null ? columns : 1}, minmax(0, 1fr))`,
         gridAutoRows: `minmax(0, 1fr)`,
       }}
       onKeyDown={onKeyDown}

@@ -46,11 +46,12 @@ describe("the view in the URL", () => {
   });
 
   it("walks with the arrows and stops at the edges", () => {
-    expect(neighbour(0, 16, "ArrowLeft")).toBe(0);
-    expect(neighbour(3, 16, "ArrowRight")).toBe(3);
-    expect(neighbour(3, 16, "ArrowDown")).toBe(7);
-    expect(neighbour(15, 16, "ArrowDown")).toBe(15);
-    expect(neighbour(5, 16, "End")).toBe(15);
+    expect(neighbour(0, 16, 4, "ArrowLeft")).toBe(0);
+    expect(neighbour(3, 16, 4, "ArrowRight")).toBe(3);
+    expect(neighbour(3, 16, 4, "ArrowDown")).toBe(7);
+    expect(neighbour(15, 16, 4, "ArrowDown")).toBe(15);
+    expect(neighbour(5, 16, 4, "End")).toBe(15);
+    expect(neighbour(1, 4, 1, "ArrowDown")).toBe(2);
   });
 });
 

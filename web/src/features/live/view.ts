@@ -91,8 +91,7 @@ export function keysOf(cells: Cells): (string | null)[] {
 }
 
 /** The cell next to `cell` in this direction, staying inside the grid. */
-export function neighbour(cell: number, grid: number, key: string): number {
-  const side = Math.sqrt(grid);
+export function neighbour(cell: number, grid: number, side: number, key: string): number {
   const column = cell % side;
   switch (key) {
     case "ArrowLeft":
