@@ -5,8 +5,14 @@
 //! questions to the hub. Multicast, SRTP and tunnels are not here; a client that asks for them gets 461.
 
 mod config;
-#[expect(dead_code, reason = "sessions begin once requests are answered")]
+mod connection;
+mod credentials;
+mod outgoing;
+mod publisher;
+mod reader;
 mod registry;
+mod report;
+mod send;
 mod snapshot;
 mod udp;
 
@@ -14,19 +20,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::SessionId;
 use socket2::{Protocol, Type};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{Instrument as _, field, info, info_span, warn};
 
 use crate::{Error, Hub};
 
 pub use config::{AuthMethod, Config};
 use registry::Registry;
 pub use snapshot::{ConnectionSnapshot, SessionSnapshot, SessionState, Transport};
-use udp::{Sockets, io_error};
+use udp::{Kind, Routes, Sockets, io_error};
 
 /// The listen queue of the server.
 const BACKLOG: i32 = 1024;
@@ -38,16 +41,16 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
-    udp_ports: (u16, u16),
     tasks: TaskTracker,
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "the hub and the sockets serve the sessions")]
 struct Shared {
     config: Config,
     hub: Hub,
     sockets: Sockets,
+    udp_ports: (u16, u16),
+    routes: Arc<Routes>,
     registry: Arc<Registry>,
     cancel: CancellationToken,
 }
@@ -63,11 +66,21 @@ impl Server {
         let sockets = Sockets::bind(config.rtp_address, config.rtcp_address)?;
         let udp_ports = sockets.ports()?;
         let cancel = cancel.child_token();
-        let shared = Arc::new(Shared { config, hub, sockets, registry: Arc::default(), cancel });
+        let shared = Arc::new(Shared {
+            config,
+            hub,
+            sockets,
+            udp_ports,
+            routes: Arc::default(),
+            registry: Arc::default(),
+            cancel,
+        });
         let tasks = TaskTracker::new();
         tasks.spawn(accept(Arc::clone(&shared), listener, tasks.clone()));
+        tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtp));
+        tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtcp));
         info!(%address, udp.rtp_port = udp_ports.0, udp.rtcp_port = udp_ports.1, "RTSP server listens");
-        Ok(Self { shared, address, udp_ports, tasks })
+        Ok(Self { shared, address, tasks })
     }
 
     /// Where it accepts connections.
@@ -79,7 +92,7 @@ impl Server {
     /// The UDP ports of RTP and RTCP.
     #[must_use]
     pub fn udp_ports(&self) -> (u16, u16) {
-        self.udp_ports
+        self.shared.udp_ports
     }
 
     /// The connections, in the order of their ids.
@@ -138,7 +151,8 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, tasks: TaskTracker) 
         match accepted {
             Ok((tcp, peer)) => {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                tasks.spawn(serve(Arc::clone(&shared), tcp, peer));
+                let span = info_span!("rtsp", %peer, session.id = field::Empty, stream.path = field::Empty);
+                tasks.spawn(connection::serve(Arc::clone(&shared), tcp, peer).instrument(span));
             }
             Err(error) => {
                 warn!(%error, "cannot accept an RTSP connection");
@@ -146,12 +160,4 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, tasks: TaskTracker) 
             }
         }
     }
-}
-
-async fn serve(shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr) {
-    let Some(_connection) = shared.registry.connect(peer, shared.config.max_connections) else {
-        warn!(%peer, limit = shared.config.max_connections, "RTSP connection refused, too many");
-        return;
-    };
-    drop(tcp);
 }

@@ -3,6 +3,8 @@ use std::{
     time::Duration,
 };
 
+use media_proto::rtsp::server::Scheme;
+
 /// How the RTSP server listens and what it allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -31,6 +33,16 @@ pub enum AuthMethod {
     DigestMd5,
     /// RFC 7616 with SHA-256.
     DigestSha256,
+}
+
+impl From<AuthMethod> for Scheme {
+    fn from(method: AuthMethod) -> Self {
+        match method {
+            AuthMethod::Basic => Self::Basic,
+            AuthMethod::DigestMd5 => Self::DigestMd5,
+            AuthMethod::DigestSha256 => Self::DigestSha256,
+        }
+    }
 }
 
 impl Default for Config {

@@ -1,13 +1,20 @@
-//! The server's pair of UDP sockets, shared by all sessions that use UDP.
+//! The server's pair of UDP sockets, shared by all sessions that use UDP. Datagrams find their session by their source.
 
 use std::{
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use bytes::{Bytes, BytesMut};
+use media_proto::TrackId;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
+use tracing::warn;
 
+use super::{Shared, publisher::Feed};
 use crate::Error;
 
 /// Receive buffer asked of the system, so that a burst of keyframes of many publishers fits.
@@ -15,11 +22,18 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// How often a free pair of ports is looked for.
 const PAIR_ATTEMPTS: usize = 64;
 
+/// Datagrams are cut out of slabs of this size.
+const SLAB: usize = 64 << 10;
+/// The largest datagram that is expected; a slab with less room is left.
+const DATAGRAM_MAX: usize = 9 << 10;
+/// The wait after a socket failed to receive.
+const RECEIVE_RETRY: Duration = Duration::from_millis(10);
+
 /// The sockets of RTP and RTCP.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
 }
 
 impl Sockets {
@@ -42,9 +56,132 @@ impl Sockets {
         Err(last.unwrap_or(Error::Limit { what: "the search for a pair of UDP ports", limit: PAIR_ATTEMPTS as u64 }))
     }
 
+    pub(super) async fn send_rtp(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        send(&self.rtp, datagram, to).await
+    }
+
+    pub(super) async fn send_rtcp(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        send(&self.rtcp, datagram, to).await
+    }
+
     /// The ports of RTP and RTCP.
     pub(super) fn ports(&self) -> Result<(u16, u16), Error> {
         Ok((port_of(&self.rtp)?, port_of(&self.rtcp)?))
+    }
+}
+
+async fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+    let to = match (socket.local_addr()?.is_ipv6(), to.ip()) {
+        (true, IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), to.port()),
+        (true | false, _) => to,
+    };
+    socket.send_to(datagram, to).await
+}
+
+/// Which of the two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Rtp,
+    Rtcp,
+}
+
+/// Who sends from where.
+#[derive(Debug, Default)]
+pub(super) struct Routes(RwLock<HashMap<(Kind, SocketAddr), Route>>);
+
+#[derive(Debug)]
+enum Route {
+    Reader(mpsc::Sender<Bytes>),
+    Publisher(Arc<Feed>, TrackId),
+}
+
+/// Keeps a route. Dropping it forgets the route.
+#[derive(Debug)]
+pub(super) struct Registration {
+    routes: Arc<Routes>,
+    key: (Kind, SocketAddr),
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.routes.0.write().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+impl Routes {
+    /// Takes the reports of a reader from this address; no other session may use it.
+    pub(super) fn add_reader(
+        self: &Arc<Self>,
+        from: SocketAddr,
+        reports: mpsc::Sender<Bytes>,
+    ) -> Result<Registration, Error> {
+        self.add(Kind::Rtcp, from, Route::Reader(reports))
+    }
+
+    /// Takes the packets of one track of a publisher from its ports of RTP and RTCP.
+    pub(super) fn add_publisher(
+        self: &Arc<Self>,
+        (peer, rtp, rtcp): (IpAddr, u16, u16),
+        feed: &Arc<Feed>,
+        track: TrackId,
+    ) -> Result<[Registration; 2], Error> {
+        let route = || Route::Publisher(Arc::clone(feed), track);
+        Ok([
+            self.add(Kind::Rtp, SocketAddr::new(peer, rtp), route())?,
+            self.add(Kind::Rtcp, SocketAddr::new(peer, rtcp), route())?,
+        ])
+    }
+
+    fn add(self: &Arc<Self>, kind: Kind, from: SocketAddr, route: Route) -> Result<Registration, Error> {
+        let key = (kind, from);
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.contains_key(&key) {
+            return Err(Error::Unsupported(format!("client port {} is used by another session", from.port())));
+        }
+        routes.insert(key, route);
+        Ok(Registration { routes: Arc::clone(self), key })
+    }
+
+    /// Hands a datagram to its session. One from elsewhere, such as a packet that opens a firewall, is dropped.
+    fn deliver(&self, kind: Kind, from: SocketAddr, data: Bytes) {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match (routes.get(&(kind, from)), kind) {
+            (Some(Route::Publisher(feed, track)), Kind::Rtp) => {
+                let (feed, track) = (Arc::clone(feed), *track);
+                drop(routes);
+                feed.rtp(track, data);
+            }
+            (Some(Route::Publisher(feed, track)), Kind::Rtcp) => feed.rtcp(*track, &data),
+            // When too many wait, this one is lost like any datagram; the next report says the same.
+            (Some(Route::Reader(reports)), _) => drop(reports.try_send(data)),
+            (None, _) => {}
+        }
+    }
+}
+
+/// Receives on one of the sockets until the server ends.
+pub(super) async fn receive(shared: Arc<Shared>, kind: Kind) {
+    let socket = match kind {
+        Kind::Rtp => &shared.sockets.rtp,
+        Kind::Rtcp => &shared.sockets.rtcp,
+    };
+    let mut slab = BytesMut::with_capacity(SLAB);
+    loop {
+        if slab.capacity() < DATAGRAM_MAX {
+            slab = BytesMut::with_capacity(SLAB);
+        }
+        let received = tokio::select! {
+            () = shared.cancel.cancelled() => return,
+            received = socket.recv_buf_from(&mut slab) => received,
+        };
+        match received {
+            Ok((_, from)) => shared.routes.deliver(kind, from, slab.split().freeze()),
+            Err(error) => {
+                warn!(%error, "cannot receive from a UDP socket");
+                sleep(RECEIVE_RETRY).await;
+            }
+        }
     }
 }
 

@@ -1,0 +1,105 @@
+//! What a publishing session sends, on its way into the stream.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use media_proto::{Track, TrackId, TrackKind, ingest::Ingest};
+
+use super::registry::{Session, wall_now};
+use crate::hub::Publisher;
+
+/// The receiving end of a publisher; shared by its connection and the UDP sockets.
+#[derive(Debug)]
+pub(super) struct Feed {
+    session: Arc<Session>,
+    publisher: Publisher,
+    /// Ticks per second of the track whose jitter is measured.
+    jitter_rate: NonZeroU32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    ingest: Ingest,
+    heard: Instant,
+    /// Units in error that are counted in the stream already.
+    errors: u64,
+}
+
+impl Feed {
+    pub(super) fn new(publisher: Publisher, tracks: &[Track], session: Arc<Session>) -> Self {
+        let ingest = Ingest::new(tracks, publisher.origin());
+        let measured = tracks.iter().find(|track| track.kind() == TrackKind::Video).or(tracks.first());
+        let jitter_rate = measured.map_or(NonZeroU32::MIN, |track| track.clock_rate);
+        Self { session, publisher, jitter_rate, state: Mutex::new(State { ingest, heard: Instant::now(), errors: 0 }) }
+    }
+
+    /// Takes an RTP packet.
+    pub(super) fn rtp(&self, track: TrackId, data: Bytes) {
+        let numbers = &self.session.numbers;
+        numbers.inbound_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        numbers.inbound_rtp_packets.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        let now = Instant::now();
+        state.heard = now;
+        if state.ingest.rtp(now, wall_now(), track, data).is_err() {
+            numbers.inbound_rtp_packets_in_error.fetch_add(1, Ordering::Relaxed);
+        }
+        self.forward(&mut state);
+    }
+
+    /// Takes an RTCP packet.
+    pub(super) fn rtcp(&self, track: TrackId, data: &[u8]) {
+        let numbers = &self.session.numbers;
+        numbers.inbound_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        numbers.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
+        if self.state().ingest.rtcp(Instant::now(), wall_now(), track, data).is_err() {
+            numbers.inbound_rtcp_packets_in_error.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The receiver reports that are due. Brings the numbers of the session up to date, too.
+    pub(super) fn reports(&self, now: Instant) -> Vec<(TrackId, Bytes)> {
+        let mut state = self.state();
+        let reports = std::iter::from_fn(|| state.ingest.poll_report(now)).collect();
+        self.note_stats(&mut state);
+        reports
+    }
+
+    /// How long no RTP has come.
+    pub(super) fn silent_for(&self) -> Duration {
+        self.state().heard.elapsed()
+    }
+
+    /// Waits until this publisher must go.
+    pub(super) async fn replaced(&self) {
+        self.publisher.replaced().await;
+    }
+
+    fn forward(&self, state: &mut State) {
+        if let Some(tracks) = state.ingest.poll_tracks() {
+            self.publisher.describe(&tracks);
+        }
+        while let Some(unit) = state.ingest.poll_unit() {
+            self.publisher.push(unit);
+        }
+    }
+
+    fn note_stats(&self, state: &mut State) {
+        let stats = state.ingest.stats();
+        self.session.numbers.inbound_rtp_packets_lost.store(stats.lost, Ordering::Relaxed);
+        self.session.quality().inbound_jitter_s = stats.jitter / f64::from(self.jitter_rate.get());
+        let errors = stats.units_dropped + stats.in_error;
+        let counters = self.publisher.stream().counters();
+        counters.inbound_units_in_error.fetch_add(errors.saturating_sub(state.errors), Ordering::Relaxed);
+        state.errors = errors;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

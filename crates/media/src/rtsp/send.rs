@@ -1,0 +1,86 @@
+//! Packets into sockets: one vectored write per access unit over TCP, one datagram per packet over UDP.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::tcp::OwnedWriteHalf,
+    time::{sleep, timeout},
+};
+
+use super::{
+    connection::{Ending, too_slow},
+    outgoing::Stamped,
+    udp::Sockets,
+};
+
+/// The most slices of one vectored write (`IOV_MAX` of Linux).
+const SLICES_MAX: usize = 1024;
+/// Datagrams that go out in a row; between rows the client's socket gets time to be emptied.
+const DATAGRAM_ROW: usize = 32;
+const ROW_PAUSE: Duration = Duration::from_millis(1);
+const INTERLEAVED_HEADER: usize = 4;
+
+/// Writes the packets of a unit, all within `limit`; the bytes written.
+pub(super) async fn write_packets(
+    write: &mut OwnedWriteHalf,
+    stamped: &Stamped<'_>,
+    limit: Duration,
+) -> Result<u64, Ending> {
+    let mut slices = Vec::with_capacity(stamped.headers.len() * 2);
+    for (header, packet) in stamped.headers.iter().zip(stamped.packets.iter()) {
+        slices.push(IoSlice::new(header));
+        slices.push(IoSlice::new(&packet.payload));
+    }
+    match timeout(limit, write_slices(write, &mut slices)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(Ending::io(&error)),
+        Err(_) => Err(too_slow(limit)),
+    }
+}
+
+async fn write_slices(write: &mut OwnedWriteHalf, slices: &mut [IoSlice<'_>]) -> io::Result<u64> {
+    let mut rest = slices;
+    let mut total = 0;
+    while !rest.is_empty() {
+        let row = rest.get(..SLICES_MAX).unwrap_or(rest);
+        let written = write.write_vectored(row).await?;
+        if written == 0 && row.iter().any(|slice| !slice.is_empty()) {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        total += written as u64;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(total)
+}
+
+/// What became of the datagrams of a unit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) bytes: u64,
+    /// Packets that the system refused.
+    pub(super) refused: u64,
+}
+
+/// Sends the packets of a unit to a client.
+pub(super) async fn send_datagrams(sockets: &Sockets, stamped: &Stamped<'_>, to: SocketAddr) -> Sent {
+    let mut sent = Sent::default();
+    let mut datagram = Vec::with_capacity(1500);
+    for (n, (header, packet)) in stamped.headers.iter().zip(stamped.packets.iter()).enumerate() {
+        if n > 0 && n % DATAGRAM_ROW == 0 {
+            sleep(ROW_PAUSE).await;
+        }
+        datagram.clear();
+        datagram.extend_from_slice(header.get(INTERLEAVED_HEADER..).unwrap_or_default());
+        datagram.extend_from_slice(&packet.payload);
+        match sockets.send_rtp(&datagram, to).await {
+            Ok(bytes) => sent.bytes += bytes as u64,
+            Err(_) => sent.refused += 1,
+        }
+    }
+    sent
+}
