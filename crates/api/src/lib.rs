@@ -4,3 +4,4 @@
 
 pub mod caller;
 pub mod problem;
+pub mod whep;

@@ -101,6 +101,13 @@ impl Problem {
         self
     }
 
+    /// Answers with another status than that of its kind.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Says in how many seconds it may work.
     #[must_use]
     pub fn retry_after_s(mut self, seconds: u64) -> Self {

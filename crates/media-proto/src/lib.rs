@@ -19,4 +19,4 @@ pub mod unit;
 
 pub use error::Error;
 pub use track::{Codec, Track, TrackId, TrackKind};
-pub use unit::{AccessUnit, MediaTime, Payload, RtpPacket};
+pub use unit::{AccessUnit, MediaTime, Payload, RtpPacket, SmallPacket};

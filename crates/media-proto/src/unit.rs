@@ -64,6 +64,15 @@ pub struct RtpPacket {
     pub payload: Bytes,
 }
 
+/// An RTP packet for WebRTC senders, which want its payload on its own and shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmallPacket {
+    /// The marker bit.
+    pub marker: bool,
+    /// The payload, shared by every viewer.
+    pub payload: Arc<[u8]>,
+}
+
 /// How an access unit came.
 #[derive(Clone, Debug)]
 pub enum Payload {
@@ -86,7 +95,7 @@ struct Inner {
     size: usize,
     frames: OnceLock<Arc<[Bytes]>>,
     length_prefixed: OnceLock<Bytes>,
-    small_packets: OnceLock<Arc<[RtpPacket]>>,
+    small_packets: OnceLock<Arc<[SmallPacket]>>,
     packets: OnceLock<Arc<[RtpPacket]>>,
 }
 
@@ -177,7 +186,7 @@ impl AccessUnit {
     }
 
     /// The RTP packets for WebRTC, small enough for SRTP inside a common MTU, made by `make` on first need.
-    pub fn small_packets(&self, make: impl FnOnce(&Self) -> Vec<RtpPacket>) -> &[RtpPacket] {
+    pub fn small_packets(&self, make: impl FnOnce(&Self) -> Vec<SmallPacket>) -> &[SmallPacket] {
         self.0.small_packets.get_or_init(|| make(self).into())
     }
 }

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod rtsp;
 pub mod source;
 pub mod stream;
+pub mod webrtc;
 
 pub use error::Error;
 pub use hub::Hub;

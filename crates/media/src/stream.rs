@@ -21,7 +21,7 @@ use std::{
 
 use domain::WallTime;
 use media_proto::{AccessUnit, Track, TrackKind};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, futures::Notified, watch};
 
 use ring::{Read, Ring};
 
@@ -186,6 +186,18 @@ impl Stream {
         if counts && *self.0.state.borrow() != State::Online {
             self.set_state(State::Online);
         }
+    }
+
+    /// Waits for the next push, change or end. Enable it before looking for what is there: an output that serves many
+    /// subscriptions wakes once for all of them.
+    pub fn next_push(&self) -> Notified<'_> {
+        self.0.pushed.notified()
+    }
+
+    /// Tells streams apart as long as a handle to each is held.
+    #[must_use]
+    pub fn key(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// Ends the stream for all readers.

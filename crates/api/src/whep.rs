@@ -1,0 +1,278 @@
+//! WHEP on port 8889: one stream to one browser, and a small page that plays it.
+//!
+//! `/{path}/whep` is the endpoint, `/{path}/whep/{secret}` a session, `/{path}/` the page. A path may contain slashes,
+//! so the routes are told apart by the end of the URL. Trickled candidates are taken and not needed: the server is
+//! ICE-lite and learns the peer's address from its first request. An ICE restart is refused; the client posts anew.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+    routing::any,
+};
+use domain::{ErrorKind, PathName, SessionId};
+use media::{
+    Hub,
+    admission::{Action, Permit},
+    hub::ReaderKind,
+    webrtc::{Engine, Meta},
+};
+use uuid::Uuid;
+
+use crate::{caller::Caller, problem::Problem};
+
+/// The largest SDP taken.
+const SDP_BYTES: usize = 128 << 10;
+/// The longest user agent kept.
+const USER_AGENT_BYTES: usize = 256;
+
+const SDP: &str = "application/sdp";
+const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
+
+/// What the routes work on.
+#[derive(Clone, Debug)]
+pub struct Whep {
+    /// The streams.
+    pub hub: Hub,
+    /// The WebRTC engine.
+    pub engine: Engine,
+    /// The port where the same paths are served as HLS, named where WebRTC cannot serve.
+    pub hls_port: u16,
+}
+
+/// The routes of port 8889.
+pub fn router(state: Whep) -> Router {
+    Router::new().route("/{*rest}", any(serve)).with_state(state)
+}
+
+/// What a URL means.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    Endpoint(PathName),
+    Session(PathName, String),
+    Page,
+    Script,
+    WithoutSlash(String),
+}
+
+impl Target {
+    fn of(rest: &str) -> Option<Self> {
+        if let Some(path) = rest.strip_suffix('/') {
+            return PathName::new(path).map(|_| Self::Page);
+        }
+        if let Some(path) = rest.strip_suffix("/whep") {
+            return PathName::new(path).map(Self::Endpoint);
+        }
+        if let Some((path, secret)) = rest.rsplit_once("/whep/") {
+            return PathName::new(path).map(|path| Self::Session(path, secret.to_owned()));
+        }
+        if let Some(path) = rest.strip_suffix("/reader.js") {
+            return PathName::new(path).map(|_| Self::Script);
+        }
+        let last = PathName::new(rest)?.as_str().rsplit('/').next()?.to_owned();
+        Some(Self::WithoutSlash(last))
+    }
+}
+
+async fn serve(State(whep): State<Whep>, Path(rest): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let served = match Target::of(&rest) {
+        None => Err(not_found()),
+        Some(Target::Endpoint(path)) => whep.endpoint(&path, parts, body).await,
+        Some(Target::Session(path, secret)) => whep.session(&path, &secret, parts, body).await,
+        Some(Target::Page) => asset(&parts.method, "text/html; charset=utf-8", include_str!("whep/page.html")),
+        Some(Target::Script) => asset(&parts.method, "text/javascript; charset=utf-8", include_str!("whep/reader.js")),
+        // Relative, so that it also works behind a prefix.
+        Some(Target::WithoutSlash(last)) => Ok(Redirect::to(&format!("{last}/")).into_response()),
+    };
+    let mut response = served.unwrap_or_else(IntoResponse::into_response);
+    cors(response.headers_mut());
+    response
+}
+
+impl Whep {
+    async fn endpoint(&self, path: &PathName, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+        match parts.method {
+            Method::OPTIONS => Ok(options()),
+            Method::GET => Ok(StatusCode::NO_CONTENT.into_response()),
+            Method::HEAD => Ok([(header::CONTENT_TYPE, SDP)].into_response()),
+            Method::POST => {
+                let caller = caller(&mut parts).await?;
+                let permit = self.hub.admit(&caller.0, Action::Read, path).await?;
+                self.open(path, permit, &caller, &parts, body).await
+            }
+            _ => Err(Problem::method_not_allowed("OPTIONS, GET, HEAD, POST")),
+        }
+    }
+
+    async fn open(
+        &self,
+        path: &PathName,
+        permit: Permit,
+        caller: &Caller,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Response, Problem> {
+        require_type(&parts.headers, SDP)?;
+        let offer = text(body).await?;
+        let id = SessionId::from_uuid(Uuid::new_v4());
+        let meta = Meta {
+            id,
+            remote_addr: caller.0.address,
+            query: without_credentials(parts.uri.query()),
+            user: permit.user().to_owned(),
+            user_agent: user_agent(&parts.headers),
+        };
+        let reader = self.hub.attach(path, permit, ReaderKind::WebRtcSession, id)?;
+        let answer = self.engine.whep(&offer, reader, meta).await.map_err(|error| {
+            let impossible = matches!(error, media::Error::Unsupported(_));
+            let problem = Problem::from(error);
+            if impossible { problem.with("alternatives", vec![self.hls_url(path, parts)]) } else { problem }
+        })?;
+        let headers = [
+            (header::CONTENT_TYPE, SDP.to_owned()),
+            (header::LOCATION, format!("whep/{}", answer.secret)),
+            (header::ETAG, format!("\"{}\"", answer.etag)),
+            (HeaderName::from_static("accept-patch"), SDP_FRAGMENT.to_owned()),
+            (HeaderName::from_static("id"), id.to_string()),
+        ];
+        Ok((StatusCode::CREATED, headers, answer.sdp).into_response())
+    }
+
+    async fn session(&self, path: &PathName, secret: &str, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+        if parts.method == Method::OPTIONS {
+            return Ok(options());
+        }
+        let caller = caller(&mut parts).await?;
+        match self.hub.admit(&caller.0, Action::Read, path).await {
+            // The session holds its own place; a full house does not lock its owner out.
+            Ok(_) | Err(media::Error::Limit { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match parts.method {
+            Method::DELETE if self.engine.close(secret).await => Ok(StatusCode::OK.into_response()),
+            Method::PATCH => self.patch(secret, &parts.headers, body).await,
+            Method::DELETE => Err(not_found()),
+            _ => Err(Problem::method_not_allowed("OPTIONS, PATCH, DELETE")),
+        }
+    }
+
+    async fn patch(&self, secret: &str, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+        let session = self.engine.access(secret).ok_or_else(not_found)?;
+        require_type(headers, SDP_FRAGMENT)?;
+        let tag = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).ok_or_else(|| {
+            refusal(StatusCode::PRECONDITION_REQUIRED, "the header If-Match is required", "الترويسة If-Match مطلوبة")
+        })?;
+        let current = tag.trim() == format!("\"{}\"", session.etag);
+        if tag.trim() != "*" && !current {
+            let (en, ar) = ("the session has another entity tag", "وسم الجلسة لم يعد صالحاً");
+            return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
+        }
+        let fragment = text(body).await?;
+        let names = fragment.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        if names.map(str::trim).any(|ufrag| ufrag != session.ufrag) {
+            let (en, ar) = ("an ICE restart is not possible; open a new session", "أعد فتح الجلسة بدلاً من إعادة ICE");
+            return Err(Problem::impossible("ICE_RESTART_UNSUPPORTED", en, ar));
+        }
+        Ok(StatusCode::NO_CONTENT.into_response())
+    }
+
+    fn hls_url(&self, path: &PathName, parts: &Parts) -> String {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let name = host.map_or("localhost", |host| match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            Some(_) | None => host,
+        });
+        format!("http://{name}:{}/{path}/index.m3u8", self.hls_port)
+    }
+}
+
+async fn caller(parts: &mut Parts) -> Result<Caller, Problem> {
+    <Caller as FromRequestParts<()>>::from_request_parts(parts, &()).await
+}
+
+async fn text(body: Body) -> Result<String, Problem> {
+    let bytes = to_bytes(body, SDP_BYTES).await.map_err(|_| Problem::too_large(SDP_BYTES as u64))?;
+    String::from_utf8(bytes.into()).map_err(|_| {
+        Problem::new(ErrorKind::Invalid, "MALFORMED", "the body is not UTF-8 text", "محتوى الطلب ليس نصاً صالحاً")
+    })
+}
+
+fn require_type(headers: &HeaderMap, want: &'static str) -> Result<(), Problem> {
+    let shown = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = shown.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(want) { Ok(()) } else { Err(Problem::unsupported_media_type(want)) }
+}
+
+fn refusal(status: StatusCode, message_en: &'static str, message_ar: &'static str) -> Problem {
+    Problem::new(ErrorKind::Conflict, "PRECONDITION", message_en, message_ar).with_status(status)
+}
+
+fn not_found() -> Problem {
+    Problem::new(ErrorKind::NotFound, "NOT_FOUND", "there is nothing here", "العنصر المطلوب غير موجود")
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    let shown = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    shown.chars().take(USER_AGENT_BYTES).collect()
+}
+
+/// The query as it may be shown to others.
+fn without_credentials(query: Option<&str>) -> String {
+    let secret = |pair: &&str| matches!(pair.split('=').next(), Some("token" | "jwt"));
+    let kept: Vec<&str> = query.unwrap_or_default().split('&').filter(|pair| !secret(pair)).collect();
+    kept.join("&")
+}
+
+fn options() -> Response {
+    (StatusCode::NO_CONTENT, [(HeaderName::from_static("accept-post"), SDP)]).into_response()
+}
+
+fn asset(method: &Method, content_type: &'static str, text: &'static str) -> Result<Response, Problem> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return Err(Problem::method_not_allowed("GET, HEAD"));
+    }
+    Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text).into_response())
+}
+
+fn cors(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, ID, Accept-Patch, Link, Location"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_told_by_its_end() {
+        let path = |name| PathName::new(name).unwrap();
+        for (rest, want) in [
+            ("a/whep", Some(Target::Endpoint(path("a")))),
+            ("a/b/whep", Some(Target::Endpoint(path("a/b")))),
+            ("a/b/whep/00ff", Some(Target::Session(path("a/b"), "00ff".into()))),
+            ("a/b/", Some(Target::Page)),
+            ("a/reader.js", Some(Target::Script)),
+            ("a/b", Some(Target::WithoutSlash("b".into()))),
+            ("../whep", None),
+            ("whep/", Some(Target::Page)),
+        ] {
+            assert_eq!(Target::of(rest), want, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_kept_without_its_token() {
+        assert_eq!(without_credentials(Some("a=1&token=x&jwt=y&b=2")), "a=1&b=2");
+        assert_eq!(without_credentials(None), "");
+    }
+}

@@ -1,0 +1,110 @@
+//! WebRTC with a real browser: a WHEP session plays, what cannot be shown is refused.
+
+#[path = "webrtc/harness.rs"]
+mod harness;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, Response},
+};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use harness::{Bench, Clip};
+
+const PAGE: &str = include_str!("webrtc/whep.html");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_plays_a_whep_session_from_the_middle_of_a_long_gop() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 120).await;
+    bench.publish("test", &clip).await;
+    let report = bench.witness("").await;
+    assert_eq!(report["width"], 320, "{report}");
+    assert!(report["frames"].as_u64().unwrap() >= 45, "{report}");
+    assert!(report["first_ms"].as_f64().unwrap() < 3000.0, "{report}");
+}
+
+#[tokio::test]
+async fn a_stream_with_b_frames_is_refused_with_the_hls_address() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 2, 30).await;
+    bench.publish("test", &clip).await;
+    let mut paths = tokio::time::interval(std::time::Duration::from_millis(100));
+    while bench.hub.path_snapshot(&harness::name("test")).unwrap().inbound_bytes < 20_000 {
+        paths.tick().await;
+    }
+    let (response, body) = bench.ask(Method::POST, "/test/whep", &[("content-type", "application/sdp")], OFFER).await;
+    assert_eq!(response.status(), 422, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert!(body["error"]["message_en"].as_str().unwrap().contains("B-frames"), "{body}");
+    assert_eq!(body["error"]["alternatives"][0], "http://localhost:8888/test/index.m3u8");
+    assert!(bench.engine.sessions().is_empty());
+}
+
+#[tokio::test]
+async fn every_step_of_whep_is_answered_as_the_draft_says() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 30).await;
+    bench.publish("test", &clip).await;
+    let sdp = ("content-type", "application/sdp");
+    let fragment = ("content-type", "application/trickle-ice-sdpfrag");
+    bench.check(Method::OPTIONS, "/test/whep", &[], "", 204).await;
+    bench.check(Method::GET, "/test/whep", &[], "", 204).await;
+    let head = bench.check(Method::HEAD, "/test/whep", &[], "", 200).await;
+    assert_eq!(head.headers()["content-type"], "application/sdp");
+    bench.check(Method::POST, "/test/whep", &[("content-type", "text/plain")], OFFER, 415).await;
+    bench.check(Method::POST, "/test/whep", &[sdp], "nonsense", 400).await;
+    bench.check(Method::POST, "/nobody/whep", &[sdp], OFFER, 404).await;
+    bench.check(Method::POST, "/test/whep", &[sdp], &" ".repeat(200_000), 413).await;
+    bench.check(Method::POST, "/test/whep", &[sdp, ("authorization", "Bearer wrong")], OFFER, 401).await;
+    assert!(bench.engine.sessions().is_empty());
+
+    let opened = bench.check(Method::POST, "/test/whep", &[sdp], OFFER, 201).await;
+    let header = |name: &str| opened.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "application/sdp");
+    assert_eq!(header("accept-patch"), "application/trickle-ice-sdpfrag");
+    assert_eq!(header("id"), bench.engine.sessions()[0].id.to_string());
+    let (url, tag) = (format!("/test/{}", header("location")), header("etag"));
+
+    let same = ("if-match", tag.as_str());
+    bench.check(Method::PATCH, &url, &[fragment, same], "a=ice-ufrag:u123\r\na=candidate:x\r\n", 204).await;
+    bench.check(Method::PATCH, &url, &[fragment], "", 428).await;
+    bench.check(Method::PATCH, &url, &[fragment, ("if-match", "\"other\"")], "", 412).await;
+    bench.check(Method::PATCH, &url, &[sdp, same], "", 415).await;
+    bench.check(Method::PATCH, &url, &[fragment, ("if-match", "*")], "a=ice-ufrag:new\r\n", 422).await;
+    bench.check(Method::DELETE, &url, &[], "", 200).await;
+    bench.check(Method::DELETE, &url, &[], "", 404).await;
+    bench.check(Method::PATCH, &url, &[fragment, same], "", 404).await;
+    assert!(bench.engine.sessions().is_empty());
+}
+
+impl Bench {
+    async fn ask(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> (Response<()>, String) {
+        let peer: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let mut request = Request::builder().method(method).uri(url).extension(axum::extract::ConnectInfo(peer));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let state = api::whep::Whep { hub: self.hub.clone(), engine: self.engine.clone(), hls_port: 8888 };
+        let (parts, body) = api::whep::router(state).oneshot(request).await.unwrap().into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (Response::from_parts(parts, ()), String::from_utf8(body.into()).unwrap())
+    }
+
+    async fn check(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &str, want: u16) -> Response<()> {
+        let (response, text) = self.ask(method.clone(), url, headers, body).await;
+        assert_eq!(response.status(), want, "{method} {url}: {text}");
+        response
+    }
+}
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=msid-semantic: WMS\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 102 103\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:u123\r\n\
+    a=ice-pwd:pppppppppppppppppppppppp\r\na=ice-options:trickle\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    a=setup:actpass\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:102 H264/90000\r\n\
+    a=rtcp-fb:102 nack\r\na=rtcp-fb:102 nack pli\r\n\
+    a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\r\n\
+    a=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n";

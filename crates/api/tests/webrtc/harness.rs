@@ -1,0 +1,247 @@
+//! A hub with live streams, the WebRTC engine, its HTTP faces and a headless Chromium as witness.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use api::whep::{self, Whep};
+use axum::{
+    Json, Router,
+    extract::State,
+    response::Html,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use domain::{Camera, CameraId, PathName, Secret, SessionId, WallTime};
+use media::{
+    Hub,
+    admission::{Action, Caller, Credentials, TokenPolicy},
+    catalogue::Catalogue,
+    config,
+    hub::{Publisher, PublisherKind},
+    source::{Connector, Source},
+    webrtc::{self, Engine},
+};
+use media_proto::{AccessUnit, Codec, MediaTime, Payload, Track, TrackId, unit::Head};
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    process::Command,
+    sync::mpsc,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(crate) const FPS: u32 = 15;
+const RATE: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
+/// How long Chromium may take to start and report.
+const WITNESS_TIMEOUT: Duration = Duration::from_secs(60);
+
+struct NoCameras;
+
+impl Connector for NoCameras {
+    fn connect(&self, _: &config::Source) -> Option<Box<dyn Source>> {
+        None
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Cameras(pub(crate) Vec<Camera>);
+
+impl Catalogue for Cameras {
+    fn camera(&self, id: CameraId) -> Option<Camera> {
+        self.0.iter().find(|camera| camera.id == id).cloned()
+    }
+
+    fn cameras(&self) -> Vec<Camera> {
+        self.0.clone()
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) hub: Hub,
+    pub(crate) engine: Engine,
+    pub(crate) address: SocketAddr,
+    reports: mpsc::Receiver<Value>,
+    tasks: JoinSet<()>,
+    cancel: CancellationToken,
+    scratch: PathBuf,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+pub(crate) fn caller() -> Caller {
+    Caller { address: "127.0.0.1:1".parse().unwrap(), forwarded: false, credentials: Credentials::None }
+}
+
+pub(crate) fn name(path: &str) -> PathName {
+    PathName::new(path).unwrap()
+}
+
+impl Bench {
+    /// Starts all on free ports; `page` is what Chromium opens.
+    pub(crate) async fn start(page: &'static str, cameras: Vec<Camera>) -> Self {
+        let admission = Arc::new(TokenPolicy::new(Secret::new("token".into()), true));
+        let hub = Hub::new(admission, Arc::new(NoCameras));
+        hub.apply(config::Paths { all_others: Some(Arc::default()), ..Default::default() });
+        let cancel = CancellationToken::new();
+        let config = webrtc::Config { udp_address: "127.0.0.1:0".parse().unwrap(), ..Default::default() };
+        let engine = Engine::start(config, hub.clone(), Arc::new(Cameras(cameras)), cancel.clone()).unwrap();
+        let (sender, reports) = mpsc::channel(16);
+        let own = Router::new()
+            .route("/witness", get(move || async move { Html(page) }))
+            .route("/witness/report", post(report))
+            .with_state(sender);
+        let state = Whep { hub: hub.clone(), engine: engine.clone(), hls_port: 8888 };
+        let app = own.merge(whep::router(state));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        });
+        let scratch = std::env::temp_dir().join(format!("cctv-webrtc-{}", Uuid::new_v4()));
+        std::fs::create_dir_all(&scratch).unwrap();
+        Self { hub, engine, address, reports, tasks, cancel, scratch }
+    }
+
+    /// Publishes a looped clip under a path in real time.
+    pub(crate) async fn publish(&mut self, path: &str, clip: &Clip) {
+        let name = name(path);
+        let permit = self.hub.admit(&caller(), Action::Publish, &name).await.unwrap();
+        let tracks = [clip.track()];
+        let id = SessionId::from_uuid(Uuid::new_v4());
+        let publisher = self.hub.publish(&name, permit, PublisherKind::RtspSession, id, &tracks).unwrap();
+        self.tasks.spawn(feed(publisher, clip.clone()));
+    }
+
+    /// What the page reports when Chromium opens it with this query.
+    pub(crate) async fn witness(&mut self, query: &str) -> Value {
+        let profile = self.scratch.join(Uuid::new_v4().to_string());
+        let mut chromium = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args(["--disable-dev-shm-usage", "--mute-audio", "--autoplay-policy=no-user-gesture-required"])
+            .arg("--allow-loopback-in-peer-connection")
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(format!("http://{}/witness?{query}", self.address))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromium is installed");
+        let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await.expect("chromium reports in time").unwrap();
+        chromium.kill().await.unwrap();
+        report
+    }
+
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+}
+
+async fn report(State(sender): State<mpsc::Sender<Value>>, Json(report): Json<Value>) {
+    sender.send(report).await.unwrap();
+}
+
+/// Access units of a short video.
+#[derive(Clone)]
+pub(crate) struct Clip {
+    units: Arc<[(bool, Arc<[Bytes]>)]>,
+    sps: Bytes,
+    pps: Bytes,
+}
+
+impl Clip {
+    /// Makes one with ffmpeg: a moving test picture with a square of `colour` in its corner.
+    pub(crate) async fn make(scratch: &Path, colour: &str, size: &str, b_frames: u32, gop: u32) -> Self {
+        let file = scratch.join(format!("{}.h264", Uuid::new_v4()));
+        let profile = if b_frames > 0 { "main" } else { "baseline" };
+        let done = Command::new("ffmpeg")
+            .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
+            .arg(format!("testsrc2=size={size}:rate={FPS}:duration=8,drawbox=0:0:64:64:{colour}:fill"))
+            .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-profile:v", profile])
+            .args(["-bf", &b_frames.to_string(), "-g", &gop.to_string(), "-threads", "1", "-b:v", "300k"])
+            .args(["-x264-params", "scenecut=0:b-adapt=0:slices=1", "-f", "h264"])
+            .arg(&file)
+            .status()
+            .await
+            .expect("ffmpeg is installed");
+        assert!(done.success());
+        Self::parse(&Bytes::from(std::fs::read(&file).unwrap()))
+    }
+
+    fn parse(stream: &Bytes) -> Self {
+        let (mut sps, mut pps) = (Bytes::new(), Bytes::new());
+        let mut units = Vec::new();
+        let mut open = Vec::new();
+        for nal in nal_units(stream) {
+            let kind = nal[0] & 0x1f;
+            match kind {
+                7 => sps = nal.clone(),
+                8 => pps = nal.clone(),
+                _ => {}
+            }
+            open.push(nal);
+            if matches!(kind, 1 | 5) {
+                units.push((kind == 5, std::mem::take(&mut open).into()));
+            }
+        }
+        assert!(units.len() > 100 && !sps.is_empty() && !pps.is_empty());
+        Self { units: units.into(), sps, pps }
+    }
+
+    pub(crate) fn track(&self) -> Track {
+        let codec = Codec::H264 { sps: self.sps.clone(), pps: self.pps.clone() };
+        Track { id: TrackId(0), codec, clock_rate: RATE, payload_type: 96 }
+    }
+}
+
+fn nal_units(stream: &Bytes) -> Vec<Bytes> {
+    let mut starts: Vec<usize> = Vec::new();
+    for at in 0..stream.len().saturating_sub(3) {
+        if stream[at..at + 3] == [0, 0, 1] {
+            starts.push(at + 3);
+        }
+    }
+    let ends = starts.iter().skip(1).map(|next| next - 3).chain([stream.len()]);
+    let trimmed = |(start, end): (&usize, usize)| {
+        let mut end = end;
+        while end > *start && stream[end - 1] == 0 {
+            end -= 1;
+        }
+        stream.slice(*start..end)
+    };
+    starts.iter().zip(ends).map(trimmed).collect()
+}
+
+async fn feed(publisher: Publisher, clip: Clip) {
+    let mut ticks = interval(Duration::from_secs(1) / FPS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    for (count, (keyframe, frames)) in clip.units.iter().cycle().enumerate() {
+        ticks.tick().await;
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let head = Head {
+            track: TrackId(0),
+            pts: MediaTime::new(count as i64 * i64::from(RATE.get() / FPS), RATE),
+            wall: WallTime::from_unix_us(wall.as_micros() as i64),
+            arrived: Instant::now(),
+            keyframe: *keyframe,
+            discontinuity: false,
+        };
+        publisher.push(AccessUnit::new(head, Payload::Frames(Arc::clone(frames))));
+    }
+}

@@ -1,0 +1,219 @@
+//! WebRTC: WHEP sessions over one UDP port, run by one thread.
+//!
+//! The server is ICE-lite and names all its addresses in the answer, so a viewer needs one HTTP round trip. A stream is
+//! made into packets once, whoever views it. A viewer that joins gets the newest GOP at once, stamped so that its last
+//! frame is shown now. Lost packets are sent again from a cache, lost pictures from the ring; the camera is asked only
+//! when the ring holds no keyframe.
+//!
+//! Nothing is transcoded: video with B-frames or of a codec the browser did not offer is refused with the reason.
+
+#![expect(dead_code, reason = "wall sessions use the rest")]
+
+mod feed;
+mod nal;
+mod offer;
+mod outlet;
+mod payload;
+mod peer;
+mod session;
+mod socket;
+mod timeline;
+mod viewing;
+pub mod whep;
+mod worker;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use domain::SessionId;
+use tokio::{net::UdpSocket, runtime, sync::mpsc, task};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    Error,
+    catalogue::Catalogue,
+    hub::{Hub, Reader},
+};
+use session::{Registry, Shared};
+use worker::{COMMANDS, Command, Worker};
+
+pub use session::{Access, Meta, SessionSnapshot};
+
+/// Packets of a WHEP track that are kept for retransmission.
+const RTX_PACKETS: usize = 1024;
+
+/// Where and how the engine serves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The UDP address of all sessions (`webrtcLocalUDPAddress`).
+    pub udp_address: SocketAddr,
+    /// Addresses at which viewers reach us beside those of the interfaces (`webrtcAdditionalHosts`).
+    pub additional_hosts: Vec<IpAddr>,
+    /// The addresses of the interfaces are offered (`webrtcIPsFromInterfaces`).
+    pub ips_from_interfaces: bool,
+    /// How long ICE and DTLS may take (`webrtcHandshakeTimeout`).
+    pub handshake_timeout: Duration,
+    /// The most sessions at a time.
+    pub max_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            udp_address: SocketAddr::from(([0, 0, 0, 0], 8189)),
+            additional_hosts: Vec::new(),
+            ips_from_interfaces: true,
+            handshake_timeout: Duration::from_secs(10),
+            max_sessions: 10_000,
+        }
+    }
+}
+
+/// The WebRTC side of the engine. Cloning gives another handle.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    local: SocketAddr,
+    hub: Hub,
+    catalogue: Arc<dyn Catalogue>,
+    registry: Arc<Registry>,
+    commands: mpsc::Sender<Command>,
+    stopped: CancellationToken,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("local", &self.0.local).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the port and starts the thread, which runs until `cancel`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the port or the thread cannot be had.
+    pub fn start(
+        config: Config,
+        hub: Hub,
+        catalogue: Arc<dyn Catalogue>,
+        cancel: CancellationToken,
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Io { action: "cannot start the WebRTC thread".into(), source };
+        let socket = socket::open(config.udp_address)?;
+        let local = socket.local_addr().map_err(failed)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let socket = {
+            let _entered = runtime.enter();
+            UdpSocket::from_std(socket).map_err(failed)?
+        };
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let registry = Arc::new(Registry::new(config.max_sessions));
+        let candidates = socket::addresses(local, config.ips_from_interfaces, &config.additional_hosts);
+        let worker = Worker::new(socket, candidates, config.handshake_timeout, Arc::clone(&registry), receiver);
+        let stopped = CancellationToken::new();
+        let guard = stopped.clone().drop_guard();
+        thread::Builder::new()
+            .name("webrtc".into())
+            .spawn(move || run(&runtime, worker, cancel, guard))
+            .map_err(failed)?;
+        Ok(Self(Arc::new(Inner { config, local, hub, catalogue, registry, commands, stopped })))
+    }
+
+    /// The UDP address in use.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.local
+    }
+
+    /// Opens a WHEP session on a path that the caller may read. Waits for the source.
+    ///
+    /// # Errors
+    /// What [`Reader::ready`] says; [`Error::Malformed`] for an offer that cannot be read; [`Error::Unsupported`] when
+    /// the video has B-frames or a codec outside the offer; [`Error::Limit`].
+    pub async fn whep(&self, offer: &str, reader: Reader, meta: Meta) -> Result<whep::Answer, Error> {
+        let parsed = offer::parse(offer)?;
+        reader.ready().await?;
+        if let Some(reason) = feed::obstacle_in(reader.stream()) {
+            return Err(Error::Unsupported(reason.into()));
+        }
+        let negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
+        let answer = whep::Answer { sdp: negotiated.answer.clone(), secret: random_name(), etag: random_name() };
+        let shared = Arc::new(Shared::new(meta, reader.path().as_str().to_owned()));
+        let access = Access { etag: answer.etag.clone(), ufrag: offer::ufrag(offer) };
+        self.0.registry.add(&shared, Some((answer.secret.clone(), access)))?;
+        self.command(Command::Whep(Box::new(negotiated), shared, reader)).await?;
+        Ok(answer)
+    }
+
+    /// What requests to the WHEP session behind the secret of a URL are checked against.
+    #[must_use]
+    pub fn access(&self, secret: &str) -> Option<Access> {
+        self.0.registry.by_secret(secret).map(|(_, access)| access)
+    }
+
+    /// Ends the WHEP session behind the secret of a URL. False when there is none.
+    pub async fn close(&self, secret: &str) -> bool {
+        match self.0.registry.by_secret(secret) {
+            Some((id, _)) => self.kick(id).await,
+            None => false,
+        }
+    }
+
+    /// Ends a session. False when there is none of this id.
+    pub async fn kick(&self, id: SessionId) -> bool {
+        let known = self.0.registry.remove(id);
+        known && self.command(Command::Close(id)).await.is_ok()
+    }
+
+    /// All sessions, the oldest first.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionSnapshot> {
+        self.0.registry.snapshots()
+    }
+
+    /// Waits until the thread has ended.
+    pub async fn stopped(&self) {
+        self.0.stopped.cancelled().await;
+    }
+
+    /// Answers an offer on a thread where computing harms nobody.
+    async fn negotiate(
+        &self,
+        offer: str0m::change::SdpOffer,
+        caller: SocketAddr,
+        rtx_packets: usize,
+    ) -> Result<offer::Negotiated, Error> {
+        let candidates = self.candidates(caller);
+        let answered = task::spawn_blocking(move || offer::answer(offer, &candidates, rtx_packets, Instant::now()));
+        answered.await.map_err(|_| Error::Malformed("the SDP offer cannot be answered".into()))?
+    }
+
+    /// The addresses offered: loopback ones only to who comes from there.
+    fn candidates(&self, caller: SocketAddr) -> Vec<SocketAddr> {
+        let Config { ips_from_interfaces, additional_hosts, .. } = &self.0.config;
+        let mut all = socket::addresses(self.0.local, *ips_from_interfaces, additional_hosts);
+        if !caller.ip().to_canonical().is_loopback() && all.iter().any(|address| !address.ip().is_loopback()) {
+            all.retain(|address| !address.ip().is_loopback());
+        }
+        all
+    }
+
+    async fn command(&self, command: Command) -> Result<(), Error> {
+        self.0.commands.send(command).await.map_err(|_| Error::ShuttingDown)
+    }
+}
+
+fn run(runtime: &runtime::Runtime, worker: Worker, cancel: CancellationToken, _stopped: DropGuard) {
+    runtime.block_on(worker.run(cancel));
+}
+
+/// 128 random bits as text.
+fn random_name() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

@@ -1,0 +1,139 @@
+//! From an SDP offer to a peer connection and its answer. Done on the side of the one who asks, off the media thread.
+
+use std::{net::SocketAddr, time::Instant};
+
+use str0m::{
+    Candidate, Rtc,
+    change::SdpOffer,
+    format,
+    media::{MediaKind, Mid, Pt},
+};
+
+use crate::Error;
+
+/// The most media sections in an offer: a wall of 64 tiles, its audio and its data channel.
+const SECTIONS: usize = 66;
+/// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
+const H264: [(u8, u8, u32); 4] =
+    [(127, 121, 0x42_001f), (108, 109, 0x42_e01f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+/// Payload types of the audio codecs as they are in [`media_proto::Codec`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AudioTypes {
+    pub(super) opus: Option<Pt>,
+    pub(super) mu_law: Option<Pt>,
+    pub(super) a_law: Option<Pt>,
+}
+
+/// An answered offer.
+pub(super) struct Negotiated {
+    pub(super) rtc: Rtc,
+    /// The name the peer uses for us in STUN.
+    pub(super) ufrag: String,
+    pub(super) answer: String,
+    /// The video sections with their H.264 payload type, in the order of the offer.
+    pub(super) video: Vec<(Mid, Pt)>,
+    pub(super) audio: Option<(Mid, AudioTypes)>,
+}
+
+/// Reads an offer.
+pub(super) fn parse(text: &str) -> Result<SdpOffer, Error> {
+    let sections = text.lines().filter(|line| line.starts_with("m=")).count();
+    if sections == 0 || sections > SECTIONS {
+        return Err(Error::Malformed(format!("an offer has 1 to {SECTIONS} media sections, not {sections}")));
+    }
+    SdpOffer::from_sdp_string(text).map_err(|error| Error::Malformed(format!("cannot read the SDP offer: {error}")))
+}
+
+/// The name the peer has for itself in ICE.
+pub(super) fn ufrag(text: &str) -> String {
+    text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
+}
+
+/// Answers an offer for media from us. `rtx_packets` bounds what is kept of each track for retransmission.
+pub(super) fn answer(
+    offer: SdpOffer,
+    candidates: &[SocketAddr],
+    rtx_packets: usize,
+    now: Instant,
+) -> Result<Negotiated, Error> {
+    let mut config = Rtc::builder()
+        .set_ice_lite(true)
+        .set_rtp_mode(true)
+        .set_send_buffer_video(rtx_packets)
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false);
+    for (payload, rtx, profile) in H264 {
+        config.codec_config().add_h264(payload.into(), Some(rtx.into()), true, profile);
+    }
+    let mut rtc = config.build(now);
+    for address in candidates {
+        let candidate = Candidate::host(*address, "udp")
+            .map_err(|error| Error::Malformed(format!("cannot offer the address {address}: {error}")))?;
+        rtc.add_local_candidate(candidate);
+    }
+    let answer = rtc
+        .sdp_api()
+        .accept_offer(offer)
+        .map_err(|error| Error::Malformed(format!("cannot accept the SDP offer: {error}")))?;
+    let answer = one_stream(&answer.to_sdp_string());
+    let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
+    let (video, audio) = sections(&rtc, &answer);
+    Ok(Negotiated { rtc, ufrag, answer, video, audio })
+}
+
+type Sections = (Vec<(Mid, Pt)>, Option<(Mid, AudioTypes)>);
+
+fn sections(rtc: &Rtc, answer: &str) -> Sections {
+    let mids = answer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+    let mut video = Vec::new();
+    let mut audio = None;
+    for media in mids.filter_map(|mid| rtc.media(mid.trim().into())) {
+        if !media.direction().is_sending() {
+            continue;
+        }
+        match media.kind() {
+            MediaKind::Video => video.extend(h264_type(rtc, media.remote_pts()).map(|pt| (media.mid(), pt))),
+            MediaKind::Audio if audio.is_none() => audio = Some((media.mid(), audio_types(rtc, media.remote_pts()))),
+            MediaKind::Audio => {}
+        }
+    }
+    (video, audio)
+}
+
+/// Baseline at packetization-mode 1 where it was offered: every browser takes any profile on it.
+fn h264_type(rtc: &Rtc, offered: &[Pt]) -> Option<Pt> {
+    let profile = |pt: &Pt| {
+        let params = rtc.codec_config().find(|params| params.pt() == *pt)?;
+        let spec = params.spec();
+        let usable = spec.codec == format::Codec::H264 && spec.format.packetization_mode == Some(1);
+        usable.then_some(spec.format.profile_level_id.unwrap_or(0x42_001f))
+    };
+    let usable = || offered.iter().filter_map(|pt| profile(pt).map(|profile| (*pt, profile)));
+    let baseline = usable().find(|(_, profile)| profile >> 8 == 0x42_00);
+    baseline.or_else(|| usable().next()).map(|(pt, _)| pt)
+}
+
+fn audio_types(rtc: &Rtc, offered: &[Pt]) -> AudioTypes {
+    let of = |codec| {
+        let is = |pt: &&Pt| {
+            rtc.codec_config().find(|params| params.pt() == **pt).is_some_and(|params| params.spec().codec == codec)
+        };
+        offered.iter().find(is).copied()
+    };
+    AudioTypes { opus: of(format::Codec::Opus), mu_law: of(format::Codec::PCMU), a_law: of(format::Codec::PCMA) }
+}
+
+/// Puts all tracks into one MediaStream, so that a player keeps sound and picture together.
+fn one_stream(answer: &str) -> String {
+    let mut text = String::with_capacity(answer.len());
+    for line in answer.lines() {
+        match line.strip_prefix("a=msid:").and_then(|msid| msid.split_once(' ')) {
+            Some((_, track)) => text.push_str(&format!("a=msid:cctv {track}")),
+            None => text.push_str(line),
+        }
+        text.push_str("\r\n");
+    }
+    text
+}

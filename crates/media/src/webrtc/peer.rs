@@ -1,0 +1,240 @@
+//! One peer connection and the tracks we send on it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Event, IceConnectionState, Input, Output, Rtc, RtcError,
+    channel::ChannelId,
+    media::Mid,
+    net::{Protocol, Receive},
+};
+use tokio::net::UdpSocket;
+
+use super::{
+    offer::{AudioTypes, Negotiated},
+    outlet::Outlet,
+    session::Shared,
+};
+
+/// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
+const SILENCE: Duration = Duration::from_secs(15);
+/// A burst leaves in portions of this size,
+const PORTION_BYTES: usize = 48 << 10;
+/// one each so often, so that it does not overrun the peer's socket: 190 Mbit/s.
+const PORTION_EVERY: Duration = Duration::from_millis(2);
+/// Addresses a peer is known under.
+const ADDRESSES: usize = 8;
+
+/// What a peer wants of its session.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// Media can flow.
+    Connected,
+    /// A picture was lost on this track.
+    Keyframe(Mid),
+    /// A data channel is open.
+    Channel(ChannelId, String),
+    /// A message came on a data channel.
+    Message(ChannelId, Vec<u8>),
+    /// The data channel is closed.
+    ChannelClosed,
+}
+
+/// One peer connection.
+pub(super) struct Peer {
+    rtc: Rtc,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ufrag: String,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) video: Vec<Outlet>,
+    pub(super) audio: Option<(Outlet, AudioTypes)>,
+    /// The timer under which the thread has this peer in its list.
+    pub(super) timer: Option<Instant>,
+    created: Instant,
+    heard: Instant,
+    connected: bool,
+    turn: usize,
+    portion: (Instant, usize),
+}
+
+impl Peer {
+    pub(super) fn new(negotiated: Negotiated, shared: Arc<Shared>, now: Instant) -> Self {
+        let video = negotiated.video.into_iter().map(|(mid, pt)| Outlet::video(mid, pt, now)).collect();
+        let audio = negotiated.audio.map(|(mid, types)| (Outlet::audio(mid, now), types));
+        Self {
+            rtc: negotiated.rtc,
+            shared,
+            ufrag: negotiated.ufrag,
+            addresses: Vec::new(),
+            video,
+            audio,
+            timer: None,
+            created: now,
+            heard: now,
+            connected: false,
+            turn: 0,
+            portion: (now, 0),
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Why the session must end, if so.
+    pub(super) fn failure(&self, now: Instant, handshake: Duration) -> Option<&'static str> {
+        let silent = now.saturating_duration_since(self.heard);
+        if !self.rtc.is_alive() {
+            Some("the peer has closed the connection")
+        } else if !self.connected && now.saturating_duration_since(self.created) >= handshake {
+            Some(if self.addresses.is_empty() {
+                "no packet of the peer arrived at the UDP port"
+            } else {
+                "ICE succeeded, but DTLS did not in time"
+            })
+        } else if self.connected && silent >= SILENCE {
+            Some("nothing was heard of the peer for a while")
+        } else {
+            None
+        }
+    }
+
+    /// Takes a datagram. True when it is this peer's.
+    pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok(received) = Receive::new(Protocol::Udp, from, to, datagram) else {
+            return false;
+        };
+        let input = Input::Receive(now, received);
+        if !self.rtc.accepts(&input) {
+            return false;
+        }
+        self.heard = now;
+        self.shared.inbound_bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+        if is_rtcp(datagram) {
+            self.shared.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Err(error) = self.rtc.handle_input(input) {
+            self.fail(&error);
+        }
+        true
+    }
+
+    /// Notes an address of the peer. False when it has too many.
+    pub(super) fn add_address(&mut self, address: SocketAddr) -> bool {
+        let fits = self.addresses.len() < ADDRESSES;
+        if fits {
+            self.addresses.push(address);
+        }
+        fits
+    }
+
+    /// Sends what waits, lets time pass, and says what the peer wants and when to come again.
+    pub(super) fn drive(&mut self, now: Instant, socket: &UdpSocket) -> (Vec<Wish>, Instant) {
+        let waits = self.write(now);
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            self.fail(&error);
+        }
+        let mut wishes = Vec::new();
+        let next = loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => break at,
+                Ok(Output::Transmit(transmit)) => self.send(socket, transmit.destination, &transmit.contents),
+                Ok(Output::Event(event)) => wishes.extend(self.wish(event)),
+                Err(error) => {
+                    self.fail(&error);
+                    break now + SILENCE;
+                }
+            }
+        };
+        (wishes, waits.map_or(next, |at| at.min(next)))
+    }
+
+    /// Sends a message. False when the channel does not take it.
+    pub(super) fn say(&mut self, channel: ChannelId, text: &str) -> bool {
+        self.rtc.channel(channel).is_some_and(|mut channel| channel.write(false, text.as_bytes()).unwrap_or(false))
+    }
+
+    /// Says goodbye to the peer.
+    pub(super) fn close(&mut self, now: Instant, socket: &UdpSocket) {
+        if self.rtc.close().is_ok() {
+            self.drive(now, socket);
+        }
+    }
+
+    /// Hands waiting units to the connection, a track after the other, up to the portion. When to go on, if not done.
+    fn write(&mut self, now: Instant) -> Option<Instant> {
+        if now.saturating_duration_since(self.portion.0) >= PORTION_EVERY {
+            self.portion = (now, 0);
+        }
+        while let Some((outlet, _)) = self.audio.as_mut().filter(|(outlet, _)| !outlet.is_empty()) {
+            let sent = outlet.write_next(&mut self.rtc);
+            count(&self.shared, sent.map_or((0, 0), |sent| (sent.bytes, sent.packets)));
+        }
+        let mut idle = 0;
+        while idle < self.video.len() {
+            if self.portion.1 >= PORTION_BYTES {
+                return Some(self.portion.0 + PORTION_EVERY);
+            }
+            self.turn = (self.turn + 1) % self.video.len();
+            let Some(outlet) = self.video.get_mut(self.turn).filter(|outlet| !outlet.is_empty()) else {
+                idle += 1;
+                continue;
+            };
+            idle = 0;
+            if let Some(sent) = outlet.write_next(&mut self.rtc) {
+                self.portion.1 += sent.bytes;
+                count(&self.shared, (sent.bytes, sent.packets));
+            }
+        }
+        None
+    }
+
+    fn send(&self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) {
+        if is_rtcp(datagram) {
+            self.shared.outbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
+        }
+        // A full socket drops the packet like any network would; the peer asks for it again.
+        if let Err(error) = socket.try_send_to(datagram, to) {
+            tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns media we receive")]
+    fn wish(&mut self, event: Event) -> Option<Wish> {
+        if let Event::Connected = event {
+            self.connected = true;
+            self.shared.established.store(true, Ordering::Relaxed);
+            return Some(Wish::Connected);
+        }
+        match event {
+            Event::KeyframeRequest(request) => Some(Wish::Keyframe(request.mid)),
+            Event::ChannelOpen(id, label) => Some(Wish::Channel(id, label)),
+            Event::ChannelData(data) => Some(Wish::Message(data.id, data.data)),
+            Event::ChannelClose(_) => Some(Wish::ChannelClosed),
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.rtc.disconnect();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn fail(&mut self, error: &RtcError) {
+        tracing::debug!(session.id = %self.shared.meta.id, %error, "the peer connection has failed");
+        self.rtc.disconnect();
+    }
+}
+
+fn count(shared: &Shared, (bytes, packets): (usize, usize)) {
+    shared.outbound_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    shared.outbound_rtp_packets.fetch_add(packets as u64, Ordering::Relaxed);
+}
+
+/// RFC 5761 section 4: RTCP packet types lie at 192 to 223.
+fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
+}

@@ -1,0 +1,214 @@
+//! What is known of the sessions outside the thread that runs them: numbers, states and the secrets of their URLs.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use domain::{SessionId, WallTime};
+
+use crate::Error;
+
+/// Who opened a session, as the request shows it.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// The session's id, the same under which it reads from the hub.
+    pub id: SessionId,
+    /// The peer's address on the HTTP side.
+    pub remote_addr: SocketAddr,
+    /// The query of the request without credentials.
+    pub query: String,
+    /// The name the caller was recognised under.
+    pub user: String,
+    /// What the browser calls itself.
+    pub user_agent: String,
+}
+
+/// What a request to a session's URL is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The entity tag of the ICE session, without quotes.
+    pub etag: String,
+    /// The name the peer has for itself in ICE.
+    pub ufrag: String,
+}
+
+/// A session as it is now, for the control API and metrics.
+#[derive(Clone, Debug)]
+pub struct SessionSnapshot {
+    /// Its id.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created: WallTime,
+    /// Where its media goes; the address of the request until that is known.
+    pub remote_addr: SocketAddr,
+    /// ICE and DTLS are done.
+    pub peer_connection_established: bool,
+    /// Our end, as `type/protocol/address/port`.
+    pub local_candidate: String,
+    /// Its end, as `type/protocol/address/port`.
+    pub remote_candidate: String,
+    /// The path it reads; empty for a wall session, which reads many.
+    pub path: String,
+    /// The query of the request.
+    pub query: String,
+    /// The name the caller was recognised under.
+    pub user: String,
+    /// What the browser calls itself.
+    pub user_agent: String,
+    /// Bytes received.
+    pub inbound_bytes: u64,
+    /// RTCP packets received.
+    pub inbound_rtcp_packets: u64,
+    /// Bytes sent.
+    pub outbound_bytes: u64,
+    /// RTP packets sent.
+    pub outbound_rtp_packets: u64,
+    /// RTCP packets sent.
+    pub outbound_rtcp_packets: u64,
+    /// Access units this session lost because it was slow.
+    pub outbound_frames_discarded: u64,
+    /// Why it sends no video, when it stopped.
+    pub video_stopped: Option<String>,
+}
+
+/// What a session's thread writes and others read.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) meta: Meta,
+    created: WallTime,
+    path: String,
+    pub(super) established: AtomicBool,
+    pub(super) inbound_bytes: AtomicU64,
+    pub(super) inbound_rtcp_packets: AtomicU64,
+    pub(super) outbound_bytes: AtomicU64,
+    pub(super) outbound_rtp_packets: AtomicU64,
+    pub(super) outbound_rtcp_packets: AtomicU64,
+    pub(super) outbound_frames_discarded: AtomicU64,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    route: Option<(SocketAddr, SocketAddr)>,
+    video_stopped: Option<&'static str>,
+}
+
+impl Shared {
+    pub(super) fn new(meta: Meta, path: String) -> Self {
+        Self {
+            meta,
+            created: wall_now(),
+            path,
+            established: AtomicBool::new(false),
+            inbound_bytes: AtomicU64::new(0),
+            inbound_rtcp_packets: AtomicU64::new(0),
+            outbound_bytes: AtomicU64::new(0),
+            outbound_rtp_packets: AtomicU64::new(0),
+            outbound_rtcp_packets: AtomicU64::new(0),
+            outbound_frames_discarded: AtomicU64::new(0),
+            words: Mutex::default(),
+        }
+    }
+
+    pub(super) fn set_route(&self, local: SocketAddr, remote: SocketAddr) {
+        self.words().route = Some((local, remote));
+    }
+
+    pub(super) fn set_video_stopped(&self, reason: Option<&'static str>) {
+        self.words().video_stopped = reason;
+    }
+
+    fn snapshot(&self) -> SessionSnapshot {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let words = self.words();
+        let candidate = |address: SocketAddr, kind| format!("{kind}/udp/{}/{}", address.ip(), address.port());
+        SessionSnapshot {
+            id: self.meta.id,
+            created: self.created,
+            remote_addr: words.route.map_or(self.meta.remote_addr, |(_, remote)| remote),
+            peer_connection_established: self.established.load(Ordering::Relaxed),
+            local_candidate: words.route.map(|(local, _)| candidate(local, "host")).unwrap_or_default(),
+            remote_candidate: words.route.map(|(_, remote)| candidate(remote, "prflx")).unwrap_or_default(),
+            path: self.path.clone(),
+            query: self.meta.query.clone(),
+            user: self.meta.user.clone(),
+            user_agent: self.meta.user_agent.clone(),
+            inbound_bytes: load(&self.inbound_bytes),
+            inbound_rtcp_packets: load(&self.inbound_rtcp_packets),
+            outbound_bytes: load(&self.outbound_bytes),
+            outbound_rtp_packets: load(&self.outbound_rtp_packets),
+            outbound_rtcp_packets: load(&self.outbound_rtcp_packets),
+            outbound_frames_discarded: load(&self.outbound_frames_discarded),
+            video_stopped: words.video_stopped.map(str::to_owned),
+        }
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All sessions, found by id or by the secret of their URL.
+#[derive(Debug)]
+pub(super) struct Registry {
+    max: usize,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    sessions: HashMap<SessionId, Arc<Shared>>,
+    secrets: HashMap<String, (SessionId, Access)>,
+}
+
+impl Registry {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, table: Mutex::default() }
+    }
+
+    /// Lists a session, with the secret of its URL where it has one.
+    pub(super) fn add(&self, shared: &Arc<Shared>, access: Option<(String, Access)>) -> Result<(), Error> {
+        let mut table = self.table();
+        if table.sessions.len() >= self.max {
+            return Err(Error::Limit { what: "the number of WebRTC sessions", limit: self.max as u64 });
+        }
+        let id = shared.meta.id;
+        table.sessions.insert(id, Arc::clone(shared));
+        if let Some((secret, access)) = access {
+            table.secrets.insert(secret, (id, access));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, id: SessionId) -> bool {
+        let mut table = self.table();
+        table.secrets.retain(|_, (owner, _)| *owner != id);
+        table.sessions.remove(&id).is_some()
+    }
+
+    pub(super) fn by_secret(&self, secret: &str) -> Option<(SessionId, Access)> {
+        self.table().secrets.get(secret).cloned()
+    }
+
+    pub(super) fn snapshots(&self) -> Vec<SessionSnapshot> {
+        let mut all: Vec<SessionSnapshot> = self.table().sessions.values().map(|shared| shared.snapshot()).collect();
+        all.sort_by_key(|session| (session.created, session.id));
+        all
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time of day.
+pub(super) fn wall_now() -> WallTime {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    WallTime::from_unix_us(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,193 @@
+//! A viewer's place in one stream: what it has read, and when what it reads is shown.
+
+use std::time::{Duration, Instant};
+
+use media_proto::{AccessUnit, Track, TrackKind};
+
+use super::{offer::AudioTypes, outlet::Outlet, timeline::Anchor};
+use crate::{
+    Pulled, Stream, Subscription,
+    hub::Reader,
+    stream::{Backlog, Description, Join},
+};
+
+/// A viewer that asks for a keyframe gets one from the ring at most this often.
+const REPLAY_EVERY: Duration = Duration::from_millis(500);
+
+/// A viewer's place in one stream.
+#[derive(Debug)]
+pub(super) struct Viewing {
+    // Dropping the reader gives the place back.
+    reader: Reader,
+    subscription: Subscription,
+    video: Option<Track>,
+    audio: Option<Track>,
+    anchor: Option<Anchor>,
+    /// The next frames come all at once and end now.
+    bursts: bool,
+    replayed: Option<Instant>,
+}
+
+/// What came of reading.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Video frames put up.
+    pub(super) frames: u64,
+    /// Units this viewer lost.
+    pub(super) lost: u64,
+    /// The timestamp with which a burst began.
+    pub(super) burst_at: Option<u32>,
+    /// The stream is gone.
+    pub(super) ended: bool,
+}
+
+impl Viewing {
+    /// Begins at the newest keyframe held.
+    pub(super) fn new(reader: Reader) -> Self {
+        Self::joining(reader, Join::NewestKeyframe)
+    }
+
+    fn joining(reader: Reader, join: Join) -> Self {
+        let subscription = reader.stream().subscribe(join, Backlog::Live);
+        Self { reader, subscription, video: None, audio: None, anchor: None, bursts: true, replayed: None }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        self.reader.stream()
+    }
+
+    pub(super) fn video_track(&self) -> Option<&Track> {
+        self.video.as_ref()
+    }
+
+    /// Reads all there is and puts it up on the outlets.
+    pub(super) fn flow(
+        &mut self,
+        now: Instant,
+        video: Option<&mut Outlet>,
+        audio: Option<(&mut Outlet, AudioTypes)>,
+    ) -> Flow {
+        let mut flow = Flow::default();
+        let units = self.read(&mut flow);
+        let (pictures, sounds) = self.sort(units);
+        if let Some(outlet) = video {
+            self.put_video(now, outlet, pictures, &mut flow);
+        }
+        if let Some((outlet, types)) = audio {
+            self.put_audio(now, outlet, types, sounds, flow.burst_at.is_some());
+        }
+        flow
+    }
+
+    /// Reads without showing, for what nobody wants to see now.
+    pub(super) fn skip(&mut self) -> Flow {
+        let mut flow = Flow::default();
+        self.read(&mut flow);
+        self.bursts = true;
+        flow
+    }
+
+    /// Goes back to the newest keyframe for a viewer that lost its picture; asks the source when none is held.
+    pub(super) fn replay(&mut self, now: Instant) -> Replay {
+        if self.replayed.is_some_and(|at| now.saturating_duration_since(at) < REPLAY_EVERY) {
+            return Replay::TooSoon;
+        }
+        self.replayed = Some(now);
+        self.bursts = true;
+        if self.subscription.rewind_to_keyframe() { Replay::FromRing } else { Replay::NothingHeld }
+    }
+
+    fn read(&mut self, flow: &mut Flow) -> Vec<AccessUnit> {
+        let mut units = Vec::new();
+        while let Some(pulled) = self.subscription.try_pull() {
+            match pulled {
+                Pulled::Described(description) => self.described(&description),
+                Pulled::Unit(unit) => units.push(unit),
+                Pulled::Gap(lost) => {
+                    flow.lost += lost;
+                    units.clear();
+                    self.bursts = true;
+                }
+                Pulled::End => {
+                    flow.ended = true;
+                    break;
+                }
+            }
+        }
+        units
+    }
+
+    fn described(&mut self, description: &Description) {
+        let first = |kind| description.tracks.iter().find(|track| track.kind() == kind).cloned();
+        self.video = first(TrackKind::Video);
+        self.audio = first(TrackKind::Audio);
+    }
+
+    fn sort(&self, units: Vec<AccessUnit>) -> (Vec<AccessUnit>, Vec<AccessUnit>) {
+        let is =
+            |track: &Option<Track>, unit: &AccessUnit| track.as_ref().map(|track| track.id) == Some(unit.head().track);
+        let (pictures, others): (Vec<_>, Vec<_>) = units.into_iter().partition(|unit| is(&self.video, unit));
+        (pictures, others.into_iter().filter(|unit| is(&self.audio, unit)).collect())
+    }
+
+    fn put_video(&mut self, now: Instant, outlet: &mut Outlet, units: Vec<AccessUnit>, flow: &mut Flow) {
+        let Some(track) = &self.video else {
+            return;
+        };
+        outlet.set_video(track);
+        flow.frames = units.len() as u64;
+        if self.bursts {
+            let from_keyframe: Vec<AccessUnit> = units.into_iter().skip_while(|unit| !unit.head().keyframe).collect();
+            if let Some(newest) = from_keyframe.last() {
+                self.anchor = Some(Anchor::new(now, newest.head().pts));
+                self.bursts = false;
+                self.replayed = Some(now);
+                flow.burst_at = outlet.burst(now, from_keyframe);
+            }
+            return;
+        }
+        let Some(anchor) = &self.anchor else {
+            return;
+        };
+        for unit in units {
+            if !outlet.follow(anchor, unit) {
+                flow.lost += 1;
+                self.bursts = true;
+                self.subscription.rewind_to_keyframe();
+                break;
+            }
+        }
+    }
+
+    /// Sound begins where the picture is live; sound that belongs to the burst is past.
+    fn put_audio(
+        &mut self,
+        now: Instant,
+        outlet: &mut Outlet,
+        types: AudioTypes,
+        units: Vec<AccessUnit>,
+        after_burst: bool,
+    ) {
+        let Some(track) = &self.audio else {
+            return;
+        };
+        if after_burst || (self.video.is_some() && self.bursts) || !outlet.set_audio(track, types) {
+            return;
+        }
+        for unit in units {
+            let anchor = self.anchor.get_or_insert_with(|| Anchor::new(now, unit.head().pts));
+            outlet.follow(anchor, unit);
+        }
+    }
+}
+
+/// What was done for a viewer that lost its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replay {
+    /// The last replay is too short ago.
+    TooSoon,
+    /// The newest GOP is sent again.
+    FromRing,
+    /// The source has to be asked.
+    NothingHeld,
+}

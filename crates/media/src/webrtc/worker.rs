@@ -1,0 +1,302 @@
+//! The media thread: one UDP socket, all peers, and one wake for each stream they view.
+//!
+//! A datagram finds its peer by its address, a first STUN request by the user name in it; nothing is searched. The loop
+//! never waits for anything but its socket, its commands, its streams and its timers.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::SessionId;
+use tokio::{
+    net::UdpSocket,
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    feed::{Feeds, Place, WAKES},
+    offer::Negotiated,
+    peer::{Peer, Wish},
+    session::{Registry, Shared},
+    socket,
+    whep::Whep,
+};
+use crate::hub::Reader;
+
+/// Commands that wait for the thread.
+pub(super) const COMMANDS: usize = 256;
+/// Datagrams taken at a time before others have their turn.
+const BATCH: usize = 64;
+/// The largest datagram read; what is larger is cut and then refused.
+const DATAGRAM_BYTES: usize = 2048;
+/// Sessions are checked for life this often.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+/// Addresses whose route is remembered.
+const ROUTES: usize = 16_384;
+
+/// What others ask of the thread.
+pub(super) enum Command {
+    /// Start a WHEP session.
+    Whep(Box<Negotiated>, Arc<Shared>, Reader),
+    /// End a session.
+    Close(SessionId),
+}
+
+/// What the thread is made of.
+pub(super) struct Worker {
+    socket: UdpSocket,
+    port: u16,
+    handshake: Duration,
+    registry: Arc<Registry>,
+    members: HashMap<u64, Member>,
+    ids: HashMap<SessionId, u64>,
+    by_address: HashMap<SocketAddr, (u64, SocketAddr)>,
+    by_ufrag: HashMap<String, u64>,
+    timers: BTreeSet<(Instant, u64)>,
+    feeds: Feeds,
+    wakes: mpsc::Receiver<usize>,
+    commands: mpsc::Receiver<Command>,
+    candidates: Vec<SocketAddr>,
+    next_key: u64,
+}
+
+struct Member {
+    peer: Peer,
+    session: Session,
+}
+
+enum Session {
+    Whep(Box<Whep>),
+}
+
+impl Worker {
+    pub(super) fn new(
+        socket: UdpSocket,
+        candidates: Vec<SocketAddr>,
+        handshake: Duration,
+        registry: Arc<Registry>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let (wake, wakes) = mpsc::channel(WAKES);
+        Self {
+            port: candidates.first().map_or(0, SocketAddr::port),
+            socket,
+            handshake,
+            registry,
+            members: HashMap::new(),
+            ids: HashMap::new(),
+            by_address: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            timers: BTreeSet::new(),
+            feeds: Feeds::new(wake),
+            wakes,
+            commands,
+            candidates,
+            next_key: 0,
+        }
+    }
+
+    /// Works until cancelled.
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let mut datagram = [0; DATAGRAM_BYTES];
+        let mut checks = interval(CHECK_EVERY);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = self.timers.first().map_or_else(|| Instant::now() + CHECK_EVERY, |(at, _)| *at);
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                received = self.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
+                Some(command) = self.commands.recv() => self.command(command),
+                Some(stream) = self.wakes.recv() => self.pushed(stream),
+                () = sleep_until(next.into()) => self.timers(),
+                _ = checks.tick() => self.check(),
+            }
+        }
+        for key in self.members.keys().copied().collect::<Vec<_>>() {
+            self.end(key, "the server is shutting down");
+        }
+    }
+
+    fn received(&mut self, first: io::Result<(usize, SocketAddr)>, datagram: &mut [u8]) {
+        let mut received = first;
+        for _ in 0..BATCH {
+            match received {
+                Ok((size, from)) => self.datagram(from, datagram.get(..size).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP answer to something sent earlier; the peer's silence will show.
+                Err(error) => tracing::trace!(%error, "the UDP socket reports a failure"),
+            }
+            received = self.socket.try_recv_from(datagram);
+        }
+    }
+
+    fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+        let now = Instant::now();
+        let known = self.by_address.get(&from).copied();
+        let named = socket::stun_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
+        let Some(key) = named.or(known.map(|(key, _)| key)) else {
+            return;
+        };
+        let to = match known {
+            Some((_, to)) => to,
+            None => self.local_towards(from),
+        };
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        if !member.peer.receive(now, from, to, datagram) {
+            return;
+        }
+        if known.is_none_or(|(owner, _)| owner != key)
+            && self.by_address.len() < ROUTES
+            && member.peer.add_address(from)
+        {
+            member.peer.shared.set_route(to, from);
+            self.by_address.insert(from, (key, to));
+        }
+        self.drive(key, now);
+    }
+
+    /// The candidate at which a peer reached us.
+    fn local_towards(&self, peer: SocketAddr) -> SocketAddr {
+        let local = socket::local_towards(peer, self.port).filter(|local| self.candidates.contains(local));
+        local.or_else(|| self.candidates.first().copied()).unwrap_or(peer)
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Whep(negotiated, shared, reader) => {
+                self.join(*negotiated, shared, Session::Whep(Box::new(Whep::new(reader))));
+            }
+            Command::Close(id) => {
+                if let Some(key) = self.ids.get(&id).copied() {
+                    self.end(key, "closed on request");
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, negotiated: Negotiated, shared: Arc<Shared>, session: Session) {
+        self.next_key += 1;
+        let now = Instant::now();
+        let peer = Peer::new(negotiated, shared, now);
+        tracing::debug!(session.id = %peer.shared.meta.id, "a WebRTC session was opened");
+        self.ids.insert(peer.shared.meta.id, self.next_key);
+        self.by_ufrag.insert(peer.ufrag.clone(), self.next_key);
+        self.members.insert(self.next_key, Member { peer, session });
+        self.drive(self.next_key, now);
+    }
+
+    fn pushed(&mut self, stream: usize) {
+        let now = Instant::now();
+        let Some(feed) = self.feeds.get_mut(stream) else {
+            return;
+        };
+        feed.observe();
+        for (key, place) in feed.viewers() {
+            self.flow(key, place, now);
+        }
+    }
+
+    fn flow(&mut self, key: u64, place: Place, now: Instant) {
+        let Some(Member { peer, session }) = self.members.get_mut(&key) else {
+            return;
+        };
+        let goes_on = match (session, place) {
+            (Session::Whep(whep), Place::Whole) => whep.flow(peer, &mut self.feeds, now),
+            (Session::Whep(_), Place::Slot(_)) => true,
+        };
+        if goes_on {
+            self.drive(key, now);
+        } else {
+            self.end(key, "the stream is gone");
+        }
+    }
+
+    fn timers(&mut self) {
+        let now = Instant::now();
+        while let Some((_, key)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.drive(key, now);
+            // Whatever the peer answered, it has its next turn later than now.
+            let due = self.members.get(&key).and_then(|member| member.peer.timer).filter(|at| *at <= now);
+            if due.is_some() {
+                self.schedule(key, now + Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Lets a peer work off what it has, does what it wishes, and notes when it wants to be called again.
+    fn drive(&mut self, key: u64, now: Instant) {
+        loop {
+            let Some(member) = self.members.get_mut(&key) else {
+                return;
+            };
+            let (wishes, next) = member.peer.drive(now, &self.socket);
+            if wishes.is_empty() {
+                self.schedule(key, next);
+                return;
+            }
+            for wish in wishes {
+                self.grant(key, wish, now);
+            }
+        }
+    }
+
+    fn grant(&mut self, key: u64, wish: Wish, now: Instant) {
+        let Some(Member { peer, session }) = self.members.get_mut(&key) else {
+            return;
+        };
+        match (session, wish) {
+            (Session::Whep(whep), Wish::Keyframe(mid)) => whep.keyframe(mid, peer, &mut self.feeds, now),
+            (Session::Whep(whep), Wish::Connected) => whep.connected(key, peer, &mut self.feeds, now),
+            (Session::Whep(_), Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed) => {}
+        }
+    }
+
+    fn schedule(&mut self, key: u64, at: Instant) {
+        let Some(member) = self.members.get_mut(&key) else {
+            return;
+        };
+        if let Some(before) = member.peer.timer.replace(at) {
+            self.timers.remove(&(before, key));
+        }
+        self.timers.insert((at, key));
+    }
+
+    fn check(&mut self) {
+        let now = Instant::now();
+        let failed = |(key, member): (&u64, &Member)| Some((*key, member.peer.failure(now, self.handshake)?));
+        for (key, reason) in self.members.iter().filter_map(failed).collect::<Vec<_>>() {
+            self.end(key, reason);
+        }
+    }
+
+    fn end(&mut self, key: u64, reason: &str) {
+        let Some(Member { mut peer, session }) = self.members.remove(&key) else {
+            return;
+        };
+        let id = peer.shared.meta.id;
+        tracing::debug!(session.id = %id, reason, "a WebRTC session has ended");
+        match session {
+            Session::Whep(whep) => whep.end(key, &mut self.feeds),
+        }
+        peer.close(Instant::now(), &self.socket);
+        if let Some(at) = peer.timer {
+            self.timers.remove(&(at, key));
+        }
+        for address in &peer.addresses {
+            if self.by_address.get(address).is_some_and(|(owner, _)| *owner == key) {
+                self.by_address.remove(address);
+            }
+        }
+        self.by_ufrag.remove(&peer.ufrag);
+        self.ids.remove(&id);
+        self.registry.remove(id);
+    }
+}
