@@ -1,5 +1,7 @@
 //! WebRTC with a real browser: a WHEP session plays, what cannot be shown is refused.
 
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
+
 #[path = "webrtc/harness.rs"]
 mod harness;
 

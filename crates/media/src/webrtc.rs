@@ -10,7 +10,6 @@
 #![expect(dead_code, reason = "wall sessions use the rest")]
 
 mod feed;
-mod nal;
 mod offer;
 mod outlet;
 mod payload;
