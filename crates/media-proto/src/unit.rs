@@ -95,7 +95,8 @@ struct Inner {
     size: usize,
     frames: OnceLock<Arc<[Bytes]>>,
     length_prefixed: OnceLock<Bytes>,
-    small_packets: OnceLock<Arc<[SmallPacket]>>,
+    small_packets: OnceLock<Arc<[RtpPacket]>>,
+    shared_packets: OnceLock<Arc<[SmallPacket]>>,
     packets: OnceLock<Arc<[RtpPacket]>>,
 }
 
@@ -131,6 +132,7 @@ impl AccessUnit {
             frames: OnceLock::new(),
             length_prefixed: OnceLock::new(),
             small_packets: OnceLock::new(),
+            shared_packets: OnceLock::new(),
             packets: OnceLock::new(),
         }))
     }
@@ -185,9 +187,14 @@ impl AccessUnit {
         }
     }
 
-    /// The RTP packets for WebRTC, small enough for SRTP inside a common MTU, made by `make` on first need.
-    pub fn small_packets(&self, make: impl FnOnce(&Self) -> Vec<SmallPacket>) -> &[SmallPacket] {
+    /// The RTP packets small enough for a common MTU with SRTP around them, made by `make` on first need.
+    pub fn small_packets(&self, make: impl FnOnce(&Self) -> Vec<RtpPacket>) -> &[RtpPacket] {
         self.0.small_packets.get_or_init(|| make(self).into())
+    }
+
+    /// The RTP packets for WebRTC, as small, with payloads that every viewer shares, made by `make` on first need.
+    pub fn shared_packets(&self, make: impl FnOnce(&Self) -> Vec<SmallPacket>) -> &[SmallPacket] {
+        self.0.shared_packets.get_or_init(|| make(self).into())
     }
 }
 

@@ -11,7 +11,7 @@ const SPS: u8 = 7;
 
 /// The packets of a unit, shared by all viewers.
 pub(super) fn packets<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a [SmallPacket] {
-    unit.small_packets(|unit| {
+    unit.shared_packets(|unit| {
         let frames = with_parameter_sets(unit, codec, frames(unit, codec));
         let small = |RtpPacket { marker, payload }| SmallPacket { marker, payload: payload[..].into() };
         packetizer::packets(codec, &frames, PAYLOAD_BYTES).into_iter().map(small).collect()
