@@ -23,6 +23,10 @@ export function Shell() {
   const day = search.theme === "day";
   useLanguage(language, i18n.changeLanguage);
   useTheme(day);
+  const title = t("product");
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
 
   const change = (next: { lng?: Language; theme?: "day" | undefined }) =>
     void navigate({ to: ".", search: (old) => ({ ...old, ...next }) as typeof old, replace: true });

@@ -20,7 +20,8 @@ export interface SlotReport {
   fps: number;
   dropped: number;
   jitter_ms: number;
-  latency_ms: number;
+  /** Absent where frames or states carry no time. */
+  latency_ms?: number;
 }
 
 export type ClientMessage =

@@ -95,6 +95,17 @@ export class Session {
     return sum;
   }
 
+  /** The jitter of each slot that receives, in milliseconds. */
+  async jitter(): Promise<Map<number, number>> {
+    const slots = new Map(this.answer?.slots.map((s) => [s.mid, s.slot]));
+    const found = new Map<number, number>();
+    for (const entry of (await this.pc.getStats()).values()) {
+      const slot = entry.type === "inbound-rtp" ? slots.get(entry.mid) : undefined;
+      if (slot !== undefined) found.set(slot, Math.round((entry.jitter ?? 0) * 1_000));
+    }
+    return found;
+  }
+
   /** Reported from outside, when pictures say what the connection does not. */
   fail(reason: string): void {
     this.lose(reason);

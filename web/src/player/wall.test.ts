@@ -66,6 +66,9 @@ class FakeSession {
   packets() {
     return Promise.resolve(this.received);
   }
+  jitter() {
+    return Promise.resolve(new Map<number, number>());
+  }
   fail(reason: string) {
     this.lose(reason);
   }

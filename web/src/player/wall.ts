@@ -397,22 +397,26 @@ export class Wall {
   }
 
   private report(now: number): void {
-    if (this.active === null || now - this.reportedAt < REPORT_MS) return;
+    const pool = this.active;
+    if (pool === null || now - this.reportedAt < REPORT_MS) return;
     this.reportedAt = now;
-    const slots = this.all().flatMap((tile) =>
-      tile.seat?.pool !== this.active || tile.seat === null
-        ? []
-        : [
-            {
-              slot: tile.seat.slot.index,
-              fps: Math.round(tile.seat.line.fps),
-              dropped: tile.seat.line.dropped,
-              jitter_ms: 0,
-              latency_ms: tile.latencyMs ?? 0,
-            },
-          ],
-    );
-    if (slots.length > 0) this.active.session.send([{ t: "report", slots }]);
+    void pool.session.jitter().then((jitter) => {
+      const slots = this.all().flatMap(({ seat, latencyMs }) => {
+        if (seat === null || seat.pool !== pool || seat.slot.covered) return [];
+        const { index } = seat.slot;
+        const measured = latencyMs === null ? {} : { latency_ms: latencyMs };
+        return [
+          {
+            slot: index,
+            fps: Math.round(seat.line.fps),
+            dropped: seat.line.dropped,
+            jitter_ms: jitter.get(index) ?? 0,
+            ...measured,
+          },
+        ];
+      });
+      if (slots.length > 0) pool.session.send([{ t: "report", slots }]);
+    });
   }
 
   private publish(now: number): void {

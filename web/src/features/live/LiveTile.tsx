@@ -38,11 +38,11 @@ export function LiveTile({ id, tileKey, cell, camera, focusable, full, hidden, a
   const word = t(`word.${view.word}`, { s: view.ageS });
 
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a place on the wall, not a cell of a table
+    // biome-ignore lint/a11y/useSemanticElements: a place on the wall is no set of form fields
     <div
       ref={ref}
       className={css.tile}
-      role="gridcell"
+      role="group"
       data-testid="tile"
       data-cell={cell}
       data-camera={id}
@@ -70,17 +70,21 @@ export function LiveTile({ id, tileKey, cell, camera, focusable, full, hidden, a
       {view.covered && <TileCover view={view} camera={camera} />}
       {info && <TileInfo view={view} camera={camera} />}
       <div className={css.tools}>
-        <ToolButton label={t("tile.info")} pressed={info} onClick={() => setInfo(!info)}>
+        <ToolButton label={t("tile.info")} reached={focusable} pressed={info} onClick={() => setInfo(!info)}>
           <IconInfoCircle size={16} stroke={1.7} aria-hidden />
         </ToolButton>
-        <ToolButton label={t(full ? "tile.back" : "tile.maximise")} onClick={() => actions.toggleFull(cell)}>
+        <ToolButton
+          label={t(full ? "tile.back" : "tile.maximise")}
+          reached={focusable}
+          onClick={() => actions.toggleFull(cell)}
+        >
           {full ? (
             <IconArrowsMinimize size={16} stroke={1.7} aria-hidden />
           ) : (
             <IconArrowsMaximize size={16} stroke={1.7} aria-hidden />
           )}
         </ToolButton>
-        <ToolButton label={t("tile.remove")} onClick={() => actions.remove(cell)}>
+        <ToolButton label={t("tile.remove")} reached={focusable} onClick={() => actions.remove(cell)}>
           <IconX size={16} stroke={1.7} aria-hidden />
         </ToolButton>
       </div>
@@ -129,14 +133,20 @@ function Rate({ view }: { view: TileView }) {
   );
 }
 
-function ToolButton(props: { label: string; onClick: () => void; pressed?: boolean; children: ReactNode }) {
+function ToolButton(props: {
+  reached: boolean;
+  label: string;
+  onClick: () => void;
+  pressed?: boolean;
+  children: ReactNode;
+}) {
   return (
     <button
       type="button"
       className={css.tool}
       aria-label={props.label}
       title={props.label}
-      tabIndex={-1}
+      tabIndex={props.reached ? 0 : -1}
       {...(props.pressed === undefined ? {} : { "aria-pressed": props.pressed })}
       onClick={props.onClick}
       onDoubleClick={(event) => event.stopPropagation()}

@@ -38,12 +38,12 @@ export function WallGrid({ cameras, actions }: { cameras: ReadonlyMap<string, Ca
   };
 
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a wall of tiles is a grid of places, not a table of data
+    // biome-ignore lint/a11y/useSemanticElements: a wall of tiles is no set of form fields
     <div
       ref={ref}
       className={css.wall}
       dir="ltr"
-      role="grid"
+      role="group"
       tabIndex={-1}
       aria-label={t("tile.wall")}
       data-full={full !== null}
