@@ -3,5 +3,7 @@
 //! Wire types live beside their routes; errors leave through [`problem`] alone.
 
 pub mod caller;
+pub mod control;
+pub mod health;
 pub mod problem;
 pub mod whep;

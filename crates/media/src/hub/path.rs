@@ -196,6 +196,9 @@ impl Path {
             inbound_bytes: counters.inbound_bytes.load(Ordering::Relaxed),
             outbound_bytes: counters.outbound_bytes.load(Ordering::Relaxed),
             inbound_units_in_error: counters.inbound_units_in_error.load(Ordering::Relaxed),
+            held_bytes: self.stream.held_bytes() as u64,
+            skipped_units: counters.skipped_units.load(Ordering::Relaxed),
+            gops_truncated: counters.gops_truncated.load(Ordering::Relaxed),
             readers: users.readers.iter().map(|(id, kind)| (*kind, *id)).collect(),
         }
     }

@@ -26,6 +26,12 @@ pub struct PathSnapshot {
     pub outbound_bytes: u64,
     /// Units that could not be used.
     pub inbound_units_in_error: u64,
+    /// Bytes of access units its ring holds.
+    pub held_bytes: u64,
+    /// Units that readers lost because they were slow.
+    pub skipped_units: u64,
+    /// Times a GOP was too large to keep.
+    pub gops_truncated: u64,
     /// Who reads.
     pub readers: Vec<(ReaderKind, SessionId)>,
 }

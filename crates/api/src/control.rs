@@ -1,0 +1,229 @@
+//! The media control API on port 9997, in the form of MediaMTX v3, so that existing scripts and dashboards go on working.
+//!
+//! Changes of the configuration are safe in the store before they are answered. Answers and errors have the form of that
+//! API, not of ours. Endpoints of servers that are not here answer 404. Nothing can be executed through it.
+
+mod access;
+mod configuration;
+mod list;
+pub(crate) mod objects;
+mod servers;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, RawQuery, State as With},
+    http::{HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use domain::{ConnectionId, ErrorKind, PathName, SessionId, WallTime};
+use media::{Hub, admission::TokenPolicy, config::Settings};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::health;
+pub use objects::{HlsMuxer, Path as PathObject, RtspConn, RtspSession, WebRtcSession};
+pub use servers::{HlsMuxers, Servers, WebRtcSessions};
+
+/// What the control API works on.
+#[derive(Clone)]
+pub struct State {
+    /// The configuration it shows and changes.
+    pub settings: Settings,
+    /// The paths.
+    pub hub: Hub,
+    /// The servers whose sessions it lists.
+    pub servers: Servers,
+    /// Who is let in.
+    pub policy: Arc<TokenPolicy>,
+    /// When the process started.
+    pub started: WallTime,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// All routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, or everyone is refused.
+pub fn router(state: State) -> Router {
+    let v3 = Router::new()
+        .route("/info", get(info))
+        .merge(configuration::router())
+        .route("/paths/list", get(paths_list))
+        .route("/paths/get/{*name}", get(paths_get))
+        .route("/rtspconns/list", get(rtsp_conns_list))
+        .route("/rtspconns/get/{id}", get(rtsp_conns_get))
+        .route("/rtspsessions/list", get(rtsp_sessions_list))
+        .route("/rtspsessions/get/{id}", get(rtsp_sessions_get))
+        .route("/rtspsessions/kick/{id}", post(rtsp_sessions_kick))
+        .route("/webrtcsessions/list", get(webrtc_sessions_list))
+        .route("/webrtcsessions/get/{id}", get(webrtc_sessions_get))
+        .route("/webrtcsessions/kick/{id}", post(webrtc_sessions_kick))
+        .route("/hlsmuxers/list", get(hls_muxers_list))
+        .route("/hlsmuxers/get/{*name}", get(hls_muxers_get));
+    Router::new()
+        .nest("/v3", v3)
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.policy), access::check))
+        .merge(health::router("control", &[]))
+        .layer(middleware::map_response(name_server))
+        .with_state(state)
+}
+
+async fn name_server(mut response: Response) -> Response {
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("mediamtx"));
+    response
+}
+
+async fn unknown_route() -> Error {
+    Error::not_found("not found")
+}
+
+/// An error in the form of this API: `{"status":"error","error":"…"}`.
+#[derive(Debug)]
+pub(crate) struct Error {
+    status: StatusCode,
+    text: String,
+}
+
+type Answer = Result<Json<Value>, Error>;
+
+impl Error {
+    fn bad(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
+    fn not_found(text: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+}
+
+impl From<media::Error> for Error {
+    fn from(error: media::Error) -> Self {
+        let status = match error.kind() {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Unauthenticated | ErrorKind::Forbidden => StatusCode::UNAUTHORIZED,
+            ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Exhausted => StatusCode::BAD_REQUEST,
+            ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = %chain(&error), "control request failed");
+        }
+        Self { status, text: error.to_string() }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"status": "error", "error": self.text}))).into_response()
+    }
+}
+
+fn done() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+fn object(item: impl Serialize) -> Answer {
+    serde_json::to_value(item)
+        .map(Json)
+        .map_err(|error| Error { status: StatusCode::INTERNAL_SERVER_ERROR, text: error.to_string() })
+}
+
+async fn info(With(state): With<State>) -> Answer {
+    Ok(Json(json!({"version": env!("CARGO_PKG_VERSION"), "started": objects::rfc3339(state.started)})))
+}
+
+async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let paths = state.hub.paths();
+    Ok(page.answer(paths.len(), page.cut(&paths).iter().map(objects::Path::from)))
+}
+
+async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
+    let name = PathName::new(&name).ok_or_else(|| Error::bad("invalid name"))?;
+    let path = state.hub.path_snapshot(&name).ok_or_else(|| Error::not_found("path not found"))?;
+    object(objects::Path::from(&path))
+}
+
+async fn rtsp_conns_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.rtsp()?.connections();
+    Ok(page.answer(all.len(), page.cut(&all).iter().map(RtspConn::from)))
+}
+
+async fn rtsp_conns_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id: ConnectionId = id.parse().map_err(|_| invalid_id())?;
+    let all = state.servers.rtsp()?.connections();
+    let found = all.iter().find(|conn| conn.id == id).ok_or_else(|| Error::not_found("connection not found"))?;
+    object(RtspConn::from(found))
+}
+
+async fn rtsp_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.rtsp()?.sessions();
+    Ok(page.answer(all.len(), page.cut(&all).iter().map(RtspSession::from)))
+}
+
+async fn rtsp_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id = session_id(&id)?;
+    let all = state.servers.rtsp()?.sessions();
+    object(RtspSession::from(all.iter().find(|session| session.id == id).ok_or_else(no_session)?))
+}
+
+async fn rtsp_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    state.servers.rtsp()?.kick(session_id(&id)?)?;
+    Ok(done())
+}
+
+async fn webrtc_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.webrtc()?.sessions();
+    Ok(page.answer(all.len(), page.cut(&all)))
+}
+
+async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id = session_id(&id)?;
+    let all = state.servers.webrtc()?.sessions();
+    object(all.iter().find(|session| session.id == id).ok_or_else(no_session)?)
+}
+
+async fn webrtc_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id = session_id(&id)?;
+    if state.servers.webrtc()?.kick(id).await { Ok(done()) } else { Err(no_session()) }
+}
+
+async fn hls_muxers_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.hls()?.muxers();
+    Ok(page.answer(all.len(), page.cut(&all)))
+}
+
+async fn hls_muxers_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
+    let all = state.servers.hls()?.muxers();
+    object(all.iter().find(|muxer| muxer.path == name).ok_or_else(|| Error::not_found("muxer not found"))?)
+}
+
+fn session_id(text: &str) -> Result<SessionId, Error> {
+    text.parse().map_err(|_| invalid_id())
+}
+
+fn invalid_id() -> Error {
+    Error::bad("invalid id")
+}
+
+fn no_session() -> Error {
+    Error::not_found("session not found")
+}
+
+#[cfg(test)]
+mod tests;

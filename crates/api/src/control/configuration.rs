@@ -1,0 +1,93 @@
+//! The routes below `/v3/config`: what the server is told to do.
+
+use axum::{
+    Json, Router,
+    body::to_bytes,
+    extract::{Path, RawQuery, Request, State as With},
+    routing::{delete, get, patch, post},
+};
+use media::config::{Bulk, Keys};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Answer, Error, State, done, list};
+
+/// The largest body of a change.
+const BODY_MAX: usize = 10 << 20;
+
+pub(super) fn router() -> Router<State> {
+    Router::new()
+        .route("/config/get", get(global_get))
+        .route("/config/global/get", get(global_get))
+        .route("/config/global/patch", patch(global_patch))
+        .route("/config/pathdefaults/get", get(defaults_get))
+        .route("/config/pathdefaults/patch", patch(defaults_patch))
+        .route("/config/paths/list", get(paths_list))
+        .route("/config/paths/get/{*name}", get(paths_get))
+        .route("/config/paths/add/{*name}", post(paths_add))
+        .route("/config/paths/patch/{*name}", patch(paths_patch))
+        .route("/config/paths/replace/{*name}", post(paths_replace))
+        .route("/config/paths/delete/{*name}", delete(paths_delete))
+        .route("/config/paths/remove/{*name}", delete(paths_delete).post(paths_delete))
+        .route("/config/paths/bulk", post(paths_bulk))
+}
+
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
+    let bytes = to_bytes(request.into_body(), BODY_MAX).await;
+    let bytes = bytes.map_err(|_| Error::bad(format!("the body cannot be read or is over {BODY_MAX} bytes")))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::bad(format!("invalid body: {error}")))
+}
+
+async fn global_get(With(state): With<State>) -> Json<Value> {
+    Json(Value::Object(state.settings.get_global()))
+}
+
+async fn global_patch(With(state): With<State>, request: Request) -> Answer {
+    state.settings.patch_global(body::<Keys>(request).await?).await?;
+    Ok(done())
+}
+
+async fn defaults_get(With(state): With<State>) -> Json<Value> {
+    Json(Value::Object(state.settings.get_defaults()))
+}
+
+async fn defaults_patch(With(state): With<State>, request: Request) -> Answer {
+    state.settings.patch_defaults(body::<Keys>(request).await?).await?;
+    Ok(done())
+}
+
+async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let (items, total) = state.settings.list(page.skip(), page.size());
+    Ok(page.answer(total, items))
+}
+
+async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
+    let found = state.settings.get(&name).ok_or_else(|| Error::not_found("path configuration not found"))?;
+    Ok(Json(Value::Object(found)))
+}
+
+async fn paths_add(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
+    state.settings.add(&name, body::<Keys>(request).await?).await?;
+    Ok(done())
+}
+
+async fn paths_patch(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
+    state.settings.patch(&name, body::<Keys>(request).await?).await?;
+    Ok(done())
+}
+
+async fn paths_replace(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
+    state.settings.replace(&name, body::<Keys>(request).await?).await?;
+    Ok(done())
+}
+
+async fn paths_delete(With(state): With<State>, Path(name): Path<String>) -> Answer {
+    state.settings.delete(&name).await?;
+    Ok(done())
+}
+
+async fn paths_bulk(With(state): With<State>, request: Request) -> Answer {
+    state.settings.bulk(body::<Bulk>(request).await?).await?;
+    Ok(done())
+}

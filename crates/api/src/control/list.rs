@@ -1,0 +1,49 @@
+//! Pages of lists: `page` from 0, `itemsPerPage` 100 unless asked otherwise.
+
+use axum::Json;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Error;
+
+const ITEMS_PER_PAGE: usize = 100;
+
+/// Which part of a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    number: usize,
+    size: usize,
+}
+
+impl Page {
+    pub(super) fn of_query(query: Option<&str>) -> Result<Self, Error> {
+        let pairs = || query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+        let value = |name| pairs().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<u32>());
+        let number = value("page").transpose().map_err(|_| Error::bad("invalid page"))?.unwrap_or(0);
+        let size = match value("itemsPerPage") {
+            None => ITEMS_PER_PAGE,
+            Some(Ok(size)) if size > 0 => size as usize,
+            Some(_) => return Err(Error::bad("invalid items per page")),
+        };
+        Ok(Self { number: number as usize, size })
+    }
+
+    pub(super) fn skip(self) -> usize {
+        self.number.saturating_mul(self.size)
+    }
+
+    pub(super) fn size(self) -> usize {
+        self.size
+    }
+
+    /// The part of `all` that is asked for; nothing past its end.
+    pub(super) fn cut<T>(self, all: &[T]) -> &[T] {
+        let rest = all.get(self.skip()..).unwrap_or_default();
+        rest.get(..self.size).unwrap_or(rest)
+    }
+
+    pub(super) fn answer<T: Serialize>(self, total: usize, items: impl IntoIterator<Item = T>) -> Json<Value> {
+        let items: Vec<T> = items.into_iter().collect();
+        Json(json!({"itemCount": total, "pageCount": total.div_ceil(self.size), "items": items}))
+    }
+}

@@ -1,0 +1,61 @@
+//! The servers whose sessions are listed and ended.
+
+use std::sync::Arc;
+
+use domain::SessionId;
+use futures_util::future::BoxFuture;
+use media::rtsp;
+
+use super::{
+    Error,
+    objects::{HlsMuxer, WebRtcSession},
+};
+
+/// The servers that run; one that does not has no endpoints and no metrics.
+#[derive(Clone, Default)]
+pub struct Servers {
+    /// The RTSP server.
+    pub rtsp: Option<Arc<rtsp::Server>>,
+    /// The WebRTC engine.
+    pub webrtc: Option<Arc<dyn WebRtcSessions>>,
+    /// The HLS packagers.
+    pub hls: Option<Arc<dyn HlsMuxers>>,
+}
+
+impl std::fmt::Debug for Servers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Servers").finish_non_exhaustive()
+    }
+}
+
+impl Servers {
+    pub(super) fn rtsp(&self) -> Result<&rtsp::Server, Error> {
+        self.rtsp.as_deref().ok_or_else(not_running)
+    }
+
+    pub(super) fn webrtc(&self) -> Result<&dyn WebRtcSessions, Error> {
+        self.webrtc.as_deref().ok_or_else(not_running)
+    }
+
+    pub(super) fn hls(&self) -> Result<&dyn HlsMuxers, Error> {
+        self.hls.as_deref().ok_or_else(not_running)
+    }
+}
+
+fn not_running() -> Error {
+    Error::not_found("not found")
+}
+
+/// WebRTC sessions, WHEP and wall.
+pub trait WebRtcSessions: Send + Sync {
+    /// All sessions.
+    fn sessions(&self) -> Vec<WebRtcSession>;
+    /// Ends a session; false when there is none of this id.
+    fn kick(&self, id: SessionId) -> BoxFuture<'_, bool>;
+}
+
+/// HLS packagers.
+pub trait HlsMuxers: Send + Sync {
+    /// All packagers.
+    fn muxers(&self) -> Vec<HlsMuxer>;
+}
