@@ -3,10 +3,37 @@
 //! These are the parsed values. The keys a user writes, their defaults and the refusal of keys without effect are in the
 //! modules beside this one.
 
+mod keys;
+mod overlay;
+mod settings;
+mod store;
+mod units;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{CameraId, PathName, Secret};
 use regex::Regex;
+
+pub use overlay::{Keys, REDACTED};
+pub use settings::{Base, BaseEntry, Bulk, Settings};
+pub use store::{Change, ConfigStore, FileStore, Stored};
+
+/// What of the global configuration has an effect while running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// Segments a playlist holds.
+    pub hls_segment_count: u32,
+    /// The least length of a segment.
+    pub hls_segment_duration: Duration,
+    /// The length of a part.
+    pub hls_part_duration: Duration,
+    /// The most bytes of a segment.
+    pub hls_segment_max_bytes: u64,
+    /// How long a packager lives after its last request.
+    pub hls_muxer_close_after: Duration,
+    /// How long a WebRTC session may take to connect.
+    pub webrtc_handshake_timeout: Duration,
+}
 
 /// All configured paths. The hub compares two of these and touches only what differs.
 #[derive(Clone, Debug, Default)]
