@@ -1,5 +1,7 @@
 //! What feeds a stream from outside: one connection to a camera at a time, run by the hub's supervisor.
 
+pub mod rtsp;
+
 use std::{fmt, time::Instant};
 
 use domain::ErrorKind;

@@ -347,7 +347,7 @@ impl Subscription {
     }
 }
 
-fn wall_now() -> WallTime {
+pub(crate) fn wall_now() -> WallTime {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime::from_unix_us(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
