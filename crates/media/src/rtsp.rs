@@ -14,6 +14,7 @@ mod registry;
 mod report;
 mod send;
 mod snapshot;
+mod thinning;
 mod udp;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

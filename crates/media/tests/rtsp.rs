@@ -9,10 +9,13 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use media::rtsp::{SessionState, Transport};
+use domain::PathName;
+use media::rtsp::{AuthMethod, SessionState, Transport};
 use raw::{Came, Raw, open_sockets, read_for, visit};
 use tokio::task::JoinSet;
-use world::{TOKEN, World, decode, ffmpeg, hard_clip, plain_clip, probe, program, run, run_clean, shared_clips, words};
+use world::{
+    TOKEN, World, decode, ffmpeg, freeze, hard_clip, plain_clip, probe, program, run, run_clean, shared_clips, words,
+};
 
 /// Reads over both transports with ffprobe and ffmpeg.
 async fn check_readers(url: &str, frames: u32) {
@@ -113,7 +116,18 @@ async fn a_picture_comes_at_once_however_long_the_gop_is() {
 
 #[tokio::test]
 async fn a_stranger_needs_the_token_in_any_of_its_forms() {
-    let world = World::with(false);
+    check_strangers(&[AuthMethod::Basic]).await;
+}
+
+#[tokio::test]
+async fn a_stranger_may_show_a_digest() {
+    check_strangers(&[AuthMethod::DigestMd5]).await;
+    check_strangers(&[AuthMethod::DigestSha256, AuthMethod::DigestMd5, AuthMethod::Basic]).await;
+}
+
+/// Publishes and reads with the right and with wrong credentials.
+async fn check_strangers(methods: &[AuthMethod]) {
+    let world = World::with(false, methods);
     let clip = plain_clip().await;
     let mut args = words("-v error -re -stream_loop -1 -i");
     args.push(clip.to_str().unwrap().to_owned());
@@ -126,7 +140,7 @@ async fn a_stranger_needs_the_token_in_any_of_its_forms() {
     for url in [world.url("cam"), world.url_of("operator", "wrong", "cam"), world.url("cam?jwt=wrong")] {
         let output = run("ffprobe", &words(&format!("-v error -rtsp_transport tcp {url}"))).await;
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && errors.contains("401"), "{url}: {errors}");
+        assert!(!output.status.success() && errors.contains("401"), "{methods:?} {url}: {errors}");
     }
     assert!(world.sessions().iter().all(|session| !session.query.contains(TOKEN)));
 }
@@ -160,7 +174,7 @@ async fn a_reader_that_takes_nothing_is_closed() {
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
     let mut raw = Raw::connect_small(world.server.local_addr(), "cam").await;
     raw.play().await;
-    world.wait_for(|| world.sessions().iter().all(|session| session.state != SessionState::Read)).await;
+    world.wait_for(|| world.readers().is_empty()).await;
 }
 
 #[tokio::test]
@@ -190,6 +204,8 @@ async fn a_new_publisher_takes_over_and_readers_stay() {
     world.wait_for(|| publishers() == 1).await;
     let (seen, alive) = read_for(&mut raw, Duration::from_secs(3), 1e9).await;
     assert!(alive && seen.packets > 50, "{seen:?}");
+    // One source for the reader all along, RFC 3550 section 8.
+    assert_eq!(seen.sources.len(), 1, "{seen:?}");
     drop(first);
 }
 
@@ -209,7 +225,7 @@ async fn a_kicked_session_ends() {
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
     let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
     raw.play().await;
-    let session = world.sessions().into_iter().find(|session| session.state == SessionState::Read).unwrap();
+    let session = world.readers().into_iter().next().unwrap();
     world.server.kick(session.id).unwrap();
     assert!(!read_for(&mut raw, Duration::from_secs(10), 1e9).await.1);
     world.wait_for(|| world.server.kick(session.id).is_err()).await;
@@ -288,4 +304,54 @@ async fn ffmpeg_copies_a_stream_without_a_timestamp_going_back() {
     let url = world.url("cam");
     let args = format!("-v warning -rtsp_transport tcp -i {url} -t 8 -c copy -f null -");
     run_clean("ffmpeg", &words(&args)).await;
+}
+
+#[tokio::test]
+async fn a_frozen_publisher_is_given_up_and_its_readers_are_told() {
+    let world = World::start();
+    let publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
+    raw.play().await;
+    freeze(&publisher).await;
+    let started = Instant::now();
+    let mut goodbye = false;
+    loop {
+        match raw.next().await {
+            Came::Packet(1, packet) => goodbye |= packet.get(9) == Some(&203),
+            Came::Packet(..) | Came::Response(..) => {}
+            Came::End => break,
+        }
+    }
+    let name = PathName::new("cam").unwrap();
+    assert!(goodbye && started.elapsed() >= Duration::from_secs(15), "{:?}", started.elapsed());
+    // Neither publisher nor reader is left, so the path is forgotten.
+    world.wait_for(|| world.hub.path_snapshot(&name).is_none() && world.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_udp_publisher_ends_with_its_connection() {
+    let world = World::start();
+    let mut publisher = world.publish(&plain_clip().await, "udp", "cam").await;
+    publisher.kill().await.unwrap();
+    world.wait_for(|| world.sessions().is_empty()).await;
+    // Its ports are free for the next one.
+    let _next = world.publish(&plain_clip().await, "udp", "cam").await;
+}
+
+#[tokio::test]
+async fn readers_report_how_packets_reach_them() {
+    for protocol in ["tcp", "udp"] {
+        let world = World::start();
+        let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
+        let pipeline = format!("-q rtspsrc location={} protocols={protocol} ! fakesink", world.url("cam"));
+        let _reader = program("gst-launch-1.0", &words(&pipeline)).spawn().unwrap();
+        world.wait_for(|| world.readers().iter().any(|session| session.round_trip.is_some())).await;
+        let session = world.readers().into_iter().next().unwrap();
+        assert!(session.round_trip.unwrap() < Duration::from_secs(1), "{session:?}");
+        assert_eq!(
+            (session.outbound_rtp_packets_reported_lost, session.inbound_rtcp_packets_in_error),
+            (0, 0),
+            "{session:?}"
+        );
+    }
 }

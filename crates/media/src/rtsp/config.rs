@@ -16,7 +16,7 @@ pub struct Config {
     pub rtcp_address: SocketAddr,
     /// The ways a client may show a password; a Bearer token is always taken.
     pub auth_methods: Vec<AuthMethod>,
-    /// A publisher that sends nothing, or a client that stops in the middle of a request, is closed after this.
+    /// A publisher that sends no RTP for this long is closed.
     pub read_timeout: Duration,
     /// A reader that does not take one access unit within this is closed.
     pub write_timeout: Duration,

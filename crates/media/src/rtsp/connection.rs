@@ -207,7 +207,12 @@ impl Connection {
                 Ok(())
             }
             (_, Event::Replaced) => Err(Ending::Wanted("the path took another publisher or is gone")),
-            (Role::None | Role::Announces { .. } | Role::Feeds(_), Event::Pulled(_)) => Ok(()),
+            (Role::Feeds(feed), Event::KeyframeWanted) => {
+                let requests = feed.keyframe_requests(Instant::now());
+                self.send_rtcp(requests).await
+            }
+            (Role::None | Role::Announces { .. } | Role::Feeds(_), Event::Pulled(_))
+            | (Role::None | Role::Announces { .. } | Role::Reads(_), Event::KeyframeWanted) => Ok(()),
         }
     }
 
@@ -227,7 +232,7 @@ impl Connection {
                     return Err(Ending::Fault(format!("the publisher sent no RTP for {} s", lost.as_secs())));
                 }
                 let reports = feed.reports(Instant::now());
-                self.send_reports(reports).await?;
+                self.send_rtcp(reports).await?;
             }
             Role::None | Role::Reads(_) | Role::Announces { .. } if silent > SILENCE_MAX => {
                 return Err(Ending::Wanted("the client was silent"));
@@ -237,22 +242,22 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends receiver reports to a publisher.
-    async fn send_reports(&mut self, reports: Vec<(TrackId, Bytes)>) -> Result<(), Ending> {
-        for (track, report) in reports {
+    /// Sends receiver reports and requests to a publisher.
+    async fn send_rtcp(&mut self, packets: Vec<(TrackId, Bytes)>) -> Result<(), Ending> {
+        for (track, packet) in packets {
             let lane = self.proto.lanes().iter().find(|(known, _)| *known == track).map(|(_, lane)| *lane);
             match lane {
-                Some(Lane::Tcp { rtcp, .. }) => self.send(&interleaved(rtcp, &report)).await?,
+                Some(Lane::Tcp { rtcp, .. }) => self.send(&interleaved(rtcp, &packet)).await?,
                 Some(Lane::Udp { rtcp, .. }) => {
                     let to = SocketAddr::new(self.listed.entry.remote.ip(), rtcp);
-                    // A report that cannot be sent is a report lost; the next one follows.
-                    let _ = self.shared.sockets.send_rtcp(&report, to).await;
+                    // A packet that cannot be sent is a packet lost; the next one follows.
+                    let _ = self.shared.sockets.send_rtcp(&packet, to).await;
                 }
                 None => {}
             }
             if let Some(session) = &self.session {
                 session.entry.numbers.outbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
-                session.entry.numbers.outbound_bytes.fetch_add(report.len() as u64, Ordering::Relaxed);
+                session.entry.numbers.outbound_bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -489,10 +494,7 @@ fn wrong_order() -> Denied {
 async fn next_event(role: &mut Role) -> Event {
     match role {
         Role::Reads(watch) => watch.next().await,
-        Role::Feeds(feed) => {
-            feed.replaced().await;
-            Event::Replaced
-        }
+        Role::Feeds(feed) => feed.next().await,
         Role::None | Role::Announces { .. } => std::future::pending().await,
     }
 }

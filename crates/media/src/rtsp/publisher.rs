@@ -9,8 +9,14 @@ use std::{
 use bytes::Bytes;
 use media_proto::{Track, TrackId, TrackKind, ingest::Ingest};
 
-use super::registry::{Session, wall_now};
+use super::{
+    reader::Event,
+    registry::{Session, wall_now},
+};
 use crate::hub::Publisher;
+
+/// A publisher is asked for a keyframe this often at most.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The receiving end of a publisher; shared by its connection and the UDP sockets.
 #[derive(Debug)]
@@ -19,6 +25,7 @@ pub(super) struct Feed {
     publisher: Publisher,
     /// Ticks per second of the track whose jitter is measured.
     jitter_rate: NonZeroU32,
+    video: Vec<TrackId>,
     state: Mutex<State>,
 }
 
@@ -28,6 +35,8 @@ struct State {
     heard: Instant,
     /// Units in error that are counted in the stream already.
     errors: u64,
+    /// When a keyframe was last asked for.
+    asked: Option<Instant>,
 }
 
 impl Feed {
@@ -35,7 +44,9 @@ impl Feed {
         let ingest = Ingest::new(tracks, publisher.origin());
         let measured = tracks.iter().find(|track| track.kind() == TrackKind::Video).or(tracks.first());
         let jitter_rate = measured.map_or(NonZeroU32::MIN, |track| track.clock_rate);
-        Self { session, publisher, jitter_rate, state: Mutex::new(State { ingest, heard: Instant::now(), errors: 0 }) }
+        let video = tracks.iter().filter(|track| track.kind() == TrackKind::Video).map(|track| track.id).collect();
+        let state = Mutex::new(State { ingest, heard: Instant::now(), errors: 0, asked: None });
+        Self { session, publisher, jitter_rate, video, state }
     }
 
     /// Takes an RTP packet.
@@ -75,9 +86,23 @@ impl Feed {
         self.state().heard.elapsed()
     }
 
-    /// Waits until this publisher must go.
-    pub(super) async fn replaced(&self) {
-        self.publisher.replaced().await;
+    /// Waits until this publisher must go, or a reader wants a keyframe of it.
+    pub(super) async fn next(&self) -> Event {
+        tokio::select! {
+            () = self.publisher.replaced() => Event::Replaced,
+            () = self.publisher.stream().keyframe_wanted() => Event::KeyframeWanted,
+        }
+    }
+
+    /// The packets that ask for a keyframe; none when this was done just now.
+    pub(super) fn keyframe_requests(&self, now: Instant) -> Vec<(TrackId, Bytes)> {
+        let mut state = self.state();
+        if state.asked.is_some_and(|asked| now.saturating_duration_since(asked) < KEYFRAME_INTERVAL) {
+            return Vec::new();
+        }
+        state.asked = Some(now);
+        let request = |track: &TrackId| Some((*track, state.ingest.request_keyframe(*track)?));
+        self.video.iter().filter_map(request).collect()
     }
 
     fn forward(&self, state: &mut State) {

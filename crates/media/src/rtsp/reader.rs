@@ -13,7 +13,7 @@ use media_proto::{
     rtsp::server::{Lane, Start},
 };
 use tokio::{net::tcp::OwnedWriteHalf, time::sleep_until};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     Shared,
@@ -22,6 +22,7 @@ use super::{
     registry::Session,
     report::Reports,
     send::{send_datagrams, write_packets},
+    thinning::Thinning,
 };
 use crate::{
     Pulled, Subscription,
@@ -45,6 +46,8 @@ pub(super) enum Event {
     Pulled(Pulled),
     /// A publisher must go.
     Replaced,
+    /// A reader of what a publisher sends wants a keyframe.
+    KeyframeWanted,
 }
 
 /// A place among the readers of a path, and what of it goes to the client.
@@ -68,6 +71,7 @@ struct Player {
     next_report: Instant,
     down_since: Option<Instant>,
     units_sent: u64,
+    thinning: Thinning,
 }
 
 /// When the units of the first GOP go out over UDP.
@@ -127,6 +131,7 @@ impl Watch {
             next_report: now,
             down_since: None,
             units_sent: 0,
+            thinning: Thinning::default(),
         };
         let starts = self.outgoing.iter().map(|outgoing| outgoing.start(&player.clock)).collect();
         self.player = Some(player);
@@ -229,8 +234,15 @@ impl Watch {
         let Some(outgoing) = self.outgoing.iter_mut().find(|outgoing| outgoing.track().id == track) else {
             return Ok(0);
         };
-        if outgoing.track().kind() == TrackKind::Video || self.description.tracks.len() == 1 {
+        let is_video = outgoing.track().kind() == TrackKind::Video;
+        let leads = is_video || self.description.tracks.iter().all(|track| track.kind() != TrackKind::Video);
+        if leads {
             player.clock.note(unit);
+        }
+        if !player.thinning.lets_through(Instant::now(), leads && unit.head().keyframe) {
+            outgoing.note_loss();
+            self.count_discarded(1);
+            return Ok(0);
         }
         let stamped = outgoing.stamp(unit);
         let sent = match outgoing.datagram_to() {
@@ -254,18 +266,24 @@ impl Watch {
         Ok(sent)
     }
 
-    /// The packets of skipped units are not known; their number follows from the mean so far.
     fn note_gap(&mut self, units: u64) {
-        let Some(player) = &mut self.player else {
-            return;
-        };
-        let numbers = &self.session.numbers;
-        let mean = numbers.outbound_rtp_packets.load(Ordering::Relaxed) / player.units_sent.max(1);
-        numbers.outbound_rtp_packets_discarded.fetch_add(units * mean.max(1), Ordering::Relaxed);
         debug!(units, "RTSP reader is slow, continues at a keyframe");
+        let thins = self.player.as_mut().is_some_and(|player| player.thinning.note_gap(Instant::now()));
+        if thins {
+            info!("RTSP reader stays slow, gets keyframes only");
+        }
+        self.count_discarded(units);
         for outgoing in &mut self.outgoing {
             outgoing.note_loss();
         }
+    }
+
+    /// The packets of units that are not sent are not known; their number follows from the mean so far.
+    fn count_discarded(&self, units: u64) {
+        let numbers = &self.session.numbers;
+        let units_sent = self.player.as_ref().map_or(1, |player| player.units_sent.max(1));
+        let mean = numbers.outbound_rtp_packets.load(Ordering::Relaxed) / units_sent;
+        numbers.outbound_rtp_packets_discarded.fetch_add(units * mean.max(1), Ordering::Relaxed);
     }
 
     /// New parameter sets travel in the packets; other tracks cannot be told to a client that plays.

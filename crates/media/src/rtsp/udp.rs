@@ -193,6 +193,13 @@ fn bind_udp(address: SocketAddr) -> Result<UdpSocket, Error> {
     let bound = || -> io::Result<UdpSocket> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
         socket.0.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        let granted = socket.0.recv_buffer_size()?;
+        if granted < RECEIVE_BUFFER {
+            warn!(
+                %address, granted_bytes = granted, wanted_bytes = RECEIVE_BUFFER,
+                "the system grants a small UDP receive buffer; bursts may be lost (raise net.core.rmem_max)"
+            );
+        }
         socket.0.bind(&socket.1.into())?;
         UdpSocket::from_std(socket.0.into())
     };

@@ -1,6 +1,7 @@
 //! A client of few words, for what real programs do not do.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -129,8 +130,10 @@ pub(crate) struct Seen {
     pub(crate) packets: u64,
     /// Holes in the sequence numbers.
     pub(crate) holes: u64,
-    /// The last bytes of the H.264 keyframes' first packets: which pictures can be decoded.
+    /// The first payload byte after each hole, which tells the NAL unit's type.
     pub(crate) first_after_hole: Vec<u8>,
+    /// The synchronisation sources.
+    pub(crate) sources: BTreeSet<[u8; 4]>,
     last: Option<u16>,
 }
 
@@ -141,6 +144,7 @@ impl Seen {
             self.holes += 1;
             self.first_after_hole.push(packet[12]);
         }
+        self.sources.insert([packet[8], packet[9], packet[10], packet[11]]);
         self.last = Some(sequence);
         self.packets += 1;
     }

@@ -12,7 +12,7 @@ use media::{
     Hub,
     admission::TokenPolicy,
     config,
-    rtsp::{AuthMethod, Config, Server, SessionSnapshot},
+    rtsp::{AuthMethod, Config, Server, SessionSnapshot, SessionState},
     source::{Connector, Source},
 };
 use tokio::{
@@ -42,10 +42,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start() -> Self {
-        Self::with(true)
+        Self::with(true, &[AuthMethod::Basic])
     }
 
-    pub(crate) fn with(trust_loopback: bool) -> Self {
+    pub(crate) fn with(trust_loopback: bool, auth_methods: &[AuthMethod]) -> Self {
         let policy = TokenPolicy::new(Secret::new(TOKEN.into()), trust_loopback);
         let hub = Hub::new(Arc::new(policy), Arc::new(NoCameras));
         hub.apply(config::Paths { all_others: Some(Arc::default()), ..config::Paths::default() });
@@ -53,7 +53,7 @@ impl World {
             address: "127.0.0.1:0".parse().unwrap(),
             rtp_address: "127.0.0.1:0".parse().unwrap(),
             rtcp_address: "127.0.0.1:0".parse().unwrap(),
-            auth_methods: vec![AuthMethod::Basic, AuthMethod::DigestMd5, AuthMethod::DigestSha256],
+            auth_methods: auth_methods.to_vec(),
             ..Config::default()
         };
         let server = Server::start(config, hub.clone(), CancellationToken::new()).unwrap();
@@ -90,6 +90,11 @@ impl World {
         }
     }
 
+    /// The sessions that read.
+    pub(crate) fn readers(&self) -> Vec<SessionSnapshot> {
+        self.sessions().into_iter().filter(|session| session.state == SessionState::Read).collect()
+    }
+
     pub(crate) fn sessions(&self) -> Vec<SessionSnapshot> {
         self.server.sessions()
     }
@@ -120,6 +125,12 @@ pub(crate) fn program(name: &str, args: &[String]) -> Command {
     let mut command = Command::new(name);
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Stops a child in its tracks, as a frozen camera would be.
+pub(crate) async fn freeze(child: &Child) {
+    let pid = child.id().unwrap().to_string();
+    run_clean("kill", &["-STOP".to_owned(), pid]).await;
 }
 
 /// Runs a program to its end.
