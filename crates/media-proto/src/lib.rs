@@ -6,8 +6,10 @@
 pub mod depacketizer;
 pub mod dts;
 mod error;
+pub mod fmp4;
 pub mod h264;
 pub mod h265;
+pub mod hls;
 pub mod ingest;
 pub mod packetizer;
 pub mod rtcp;
