@@ -158,7 +158,9 @@ impl Recipe {
     fn ffmpeg(&self, output: &Path) -> Command {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg
-            .args(["-hide_banner", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i"])
+            .args(["-hide_banner", "-nostdin", "-v", "error", "-y"])
+            // One thread each: as many run at a time as there are processors.
+            .args(["-filter_complex_threads", "1", "-filter_complex"])
             .arg(scene::graph(self.view))
             .args(self.encoder())
             .arg(output)
