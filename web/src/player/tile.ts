@@ -49,12 +49,19 @@ export interface TileView {
   readonly codec: string | null;
   readonly rendition: string | null;
   readonly gopMs: number | null;
-  readonly latencyMs: number | null;
-  readonly displayed: number;
-  readonly dropped: number;
   readonly quota: string | null;
   readonly reduced: boolean;
 }
+
+/** What changes with every frame; read when someone looks. */
+export interface TileCounters {
+  readonly latencyMs: number | null;
+  readonly displayed: number;
+  readonly dropped: number;
+}
+
+/** How often the newest frame of a tile is looked at for its size and age. */
+const SAMPLE_MS = 2_000;
 
 export class Tile {
   host: HTMLElement | null = null;
@@ -72,6 +79,7 @@ export class Tile {
   offlineSince: number | null = null;
   readonly backoff = new Backoff();
   view: TileView;
+  private sampledAt = Number.NEGATIVE_INFINITY;
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -148,9 +156,11 @@ export class Tile {
 
   /** Reads the counters and takes a sample of the newest frame. */
   observe(now: number, utcOffsetMs: number): void {
+    const sample = now - this.sampledAt >= SAMPLE_MS;
+    if (sample) this.sampledAt = now;
     if (this.hls !== null) {
       if (this.hls.line.read(now)) this.displayedAt = now;
-      this.hls.line.onFrame(() => undefined);
+      if (sample) this.hls.line.onFrame(() => undefined);
       return;
     }
     for (const seat of [this.seat, this.next]) {
@@ -158,7 +168,7 @@ export class Tile {
       const moved = seat.line.read(now);
       if (seat.slot.covered) continue;
       if (moved) this.displayedAt = now;
-      seat.line.onFrame((frame) => this.sample(seat, frame.rtp, utcOffsetMs));
+      if (sample) seat.line.onFrame((frame) => this.sample(seat, frame.rtp, utcOffsetMs));
     }
   }
 
@@ -168,6 +178,11 @@ export class Tile {
     const taken = utcMs(clock.utc) + rtpSeconds(clock.rtp, rtp) * 1_000;
     const latency = Date.now() + utcOffsetMs - taken;
     if (Number.isFinite(latency)) this.latencyMs = Math.max(0, Math.round(latency));
+  }
+
+  counters(): TileCounters {
+    const line = this.hls?.line ?? this.seat?.line;
+    return { latencyMs: this.latencyMs, displayed: line?.displayed ?? 0, dropped: line?.dropped ?? 0 };
   }
 
   /** Makes the snapshot anew; listeners hear of it when it differs. */
@@ -205,9 +220,6 @@ export class Tile {
       codec: state?.codec ?? null,
       rendition: state?.rendition ?? null,
       gopMs,
-      latencyMs: this.latencyMs,
-      displayed: line?.displayed ?? 0,
-      dropped: line?.dropped ?? 0,
       quota:
         state?.quota === undefined
           ? null

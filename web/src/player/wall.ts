@@ -296,7 +296,9 @@ export class Wall {
     for (const tile of this.tiles.values()) {
       if (tile.hls !== null || now < tile.retryAt) continue;
       const held = tile.current?.pool === pool ? tile.current : null;
-      if (held === null) this.sit(now, pool, tile);
+      if (held === null && tile.ask.visible) this.sit(now, pool, tile);
+      else if (held === null)
+        continue; // hidden, and never seen: it asks for nothing
       else if (
         held.slot.denied !== null ||
         (held.slot.state === null && now - held.slot.wantAt > UNANSWERED_MS)

@@ -41,10 +41,7 @@ export function LivePage() {
       );
   }, [view.cams, list, cells, setCells]);
 
-  useEffect(
-    () => wall.show(asksOf(cells, keys, full, byId), full === null ? grid : 1),
-    [wall, cells, keys, full, byId, grid],
-  );
+  useEffect(() => wall.show(asksOf(cells, keys, full, byId), grid), [wall, cells, keys, full, byId, grid]);
 
   useEffect(() => {
     if (status.link === "unauthenticated") setSignedOut(true);

@@ -68,7 +68,7 @@ export function LiveTile({ id, tileKey, cell, camera, focusable, full, hidden, a
       </div>
       <div ref={picture} className={css.picture} />
       {view.covered && <TileCover view={view} camera={camera} />}
-      {info && <TileInfo view={view} camera={camera} />}
+      {info && <TileInfo tile={tile} camera={camera} />}
       <div className={css.tools}>
         <ToolButton label={t("tile.info")} reached={focusable} pressed={info} onClick={() => setInfo(!info)}>
           <IconInfoCircle size={16} stroke={1.7} aria-hidden />

@@ -1,12 +1,15 @@
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Camera } from "../../api/types";
 import { bitRate } from "../../i18n/format";
-import type { TileView } from "../../player/tile";
+import type { Tile, TileCounters } from "../../player/tile";
 import { useNames } from "./names";
 import css from "./TileCell.module.css";
 
 /** Everything known of a tile's picture. */
-export function TileInfo({ view, camera }: { view: TileView; camera: Camera | undefined }) {
+export function TileInfo({ tile, camera }: { tile: Tile; camera: Camera | undefined }) {
+  const { view } = tile;
+  const counters = useCounters(tile);
   const { t, i18n } = useTranslation("live");
   const names = useNames();
   const rows: [string, string | null][] = [
@@ -19,8 +22,8 @@ export function TileInfo({ view, camera }: { view: TileView; camera: Camera | un
     [t("info.size"), view.width > 0 ? `${view.width} × ${view.height}` : null],
     [t("info.fps"), `${view.fps} fps`],
     [t("info.bitrate"), view.kbps === null ? null : bitRate(view.kbps)],
-    [t("info.latency"), view.latencyMs === null ? null : `${view.latencyMs} ms`],
-    [t("info.frames"), `${view.displayed} / ${view.dropped}`],
+    [t("info.latency"), counters.latencyMs === null ? null : `${counters.latencyMs} ms`],
+    [t("info.frames"), `${counters.displayed} / ${counters.dropped}`],
     [t("info.gop"), view.gopMs === null ? null : `${(view.gopMs / 1_000).toFixed(1)} s`],
     [t("info.agency"), camera === undefined ? null : names.agency(camera.source)],
     [t("info.quota"), view.quota],
@@ -39,4 +42,13 @@ export function TileInfo({ view, camera }: { view: TileView; camera: Camera | un
       )}
     </dl>
   );
+}
+
+function useCounters(tile: Tile): TileCounters {
+  const [counters, setCounters] = useState(() => tile.counters());
+  useEffect(() => {
+    const timer = setInterval(() => setCounters(tile.counters()), 1_000);
+    return () => clearInterval(timer);
+  }, [tile]);
+  return counters;
 }

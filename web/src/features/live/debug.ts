@@ -16,6 +16,7 @@ export function watch(wall: Wall): () => void {
         camera: tile.ask.camera.id,
         slot: tile.seat?.slot.index ?? null,
         ...tile.view,
+        ...tile.counters(),
       })),
   });
   return () => {
