@@ -8,9 +8,10 @@ use domain::Secret;
 use media_proto::{
     Codec, RtpPacket, depacketizer, packetizer, rtcp, rtp,
     rtsp::{
-        auth::{self, Credentials, Shown},
+        auth::{self, Credentials},
         client::{ClientSession, Output, Target},
         framing::{Decoder, Frame},
+        server::{self, Identity, Question, Scheme, ServerSession, Shown},
         transport,
     },
     sdp,
@@ -48,7 +49,7 @@ pub fn rtsp_auth(bytes: &[u8]) {
     let credentials = Credentials { user: "user".into(), password: Secret::new("password".into()) };
     let answer = challenge.authorize(&credentials, "DESCRIBE", "rtsp://host/path", "cnonce");
     assert!(!answer.contains(['\r', '\n']));
-    if let Some(Shown::Digest(digest)) = auth::parse_authorization(&answer) {
+    if let Some(auth::Shown::Digest(digest)) = auth::parse_authorization(&answer) {
         assert!(!digest.verify("DESCRIBE", "another", "another", "another"));
     }
 }
@@ -78,6 +79,47 @@ pub fn rtsp_client(bytes: &[u8]) {
         now += Duration::from_secs(1);
     }
     session.teardown(now);
+}
+
+/// A server's session survives whatever a client says, when every question is answered with yes.
+pub fn rtsp_server(bytes: &[u8]) {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    let now = Instant::now();
+    let identity =
+        Identity { session: "id".into(), nonce: "nonce".into(), schemes: vec![Scheme::Basic, Scheme::DigestSha256] };
+    let mut session = ServerSession::new(identity);
+    for piece in bytes.chunks(64) {
+        if session.received(now, piece).is_err() {
+            return;
+        }
+        loop {
+            match session.poll(now) {
+                server::Output::Nothing => break,
+                server::Output::Closed | server::Output::Broken(_) => return,
+                server::Output::Send(bytes) => assert!(bytes.starts_with(b"RTSP/1.0 ")),
+                server::Output::Packet { track, .. } => {
+                    assert!(session.lanes().iter().any(|(known, _)| *known == track));
+                }
+                server::Output::Ask(ask) => answer(&mut session, &ask),
+            }
+        }
+    }
+}
+
+fn answer(session: &mut ServerSession, ask: &server::Ask) {
+    if let Shown::Digest(digest) = &ask.shown {
+        assert!(!digest.verify(&Secret::new("password".into())));
+    }
+    match &ask.question {
+        Question::Describe => session.describe(&[]),
+        Question::SetUp { publishes, .. } => session.set_up((8000, 8001), (!publishes).then_some(1)),
+        Question::Play => session.play(&[]),
+        Question::Announce(tracks) => {
+            assert!((1..=sdp::TRACKS_MAX).contains(&tracks.len()));
+            session.agree();
+        }
+        Question::Record | Question::Pause => session.agree(),
+    }
 }
 
 /// A description is read without harm, and what is written of it is read back with as many tracks.

@@ -72,6 +72,11 @@ mod corpus {
     }
 
     #[test]
+    fn a_server_session_survives_its_corpus() {
+        check(targets::rtsp_server, "rtsp_server");
+    }
+
+    #[test]
     fn session_descriptions_survive_their_corpus() {
         check(targets::sdp, "sdp");
     }
