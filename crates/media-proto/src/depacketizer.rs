@@ -6,7 +6,7 @@ mod h265;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Codec, RtpPacket};
+use crate::{Codec, Error, RtpPacket};
 
 /// NAL units (H.264, H.265, without start codes), raw frames (AAC, Opus, G.711) or the whole document (others).
 ///
@@ -24,20 +24,59 @@ pub fn frames(codec: &Codec, packets: &[RtpPacket]) -> Vec<Bytes> {
     }
 }
 
-/// The types of the NAL units that begin in a packet, without putting fragments together.
-pub(crate) fn nal_types(codec: &Codec, payload: &[u8]) -> Vec<u8> {
-    match codec {
-        Codec::H264 { .. } => h264::types(payload),
-        Codec::H265 { .. } => h265::types(payload),
-        Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => vec![],
+/// Which types of NAL unit begin in a packet or unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kinds {
+    set: u64,
+    first: Option<u8>,
+}
+
+impl Kinds {
+    /// Whether a unit of this type begins.
+    pub(crate) fn has(self, kind: u8) -> bool {
+        self.set >> (kind & 63) & 1 == 1
+    }
+
+    /// Whether a unit of one of these types begins.
+    pub(crate) fn has_one_of(self, kinds: impl IntoIterator<Item = u8>) -> bool {
+        kinds.into_iter().any(|kind| self.has(kind))
+    }
+
+    /// With those that begin in the next packet.
+    pub(crate) fn and(self, next: Self) -> Self {
+        Self { set: self.set | next.set, first: self.first.or(next.first) }
+    }
+
+    fn of(kinds: impl IntoIterator<Item = u8>) -> Self {
+        kinds.into_iter().fold(Self::default(), |all, kind| all.and(Self { set: 1 << (kind & 63), first: Some(kind) }))
     }
 }
 
-/// Whether a packet shows that its picture begins in it: parameter sets, or the slice with the first macroblock.
-pub(crate) fn begins_picture(codec: &Codec, payload: &[u8]) -> bool {
-    let first = nal_types(codec, payload).first().copied();
+/// The types of the NAL units that begin in a packet, without putting fragments together.
+pub(crate) fn nal_types(codec: &Codec, payload: &[u8]) -> Kinds {
+    match codec {
+        Codec::H264 { .. } => h264::types(payload),
+        Codec::H265 { .. } => h265::types(payload),
+        Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => Kinds::default(),
+    }
+}
+
+/// Refuses the packet forms that are not taken, by name.
+pub(crate) fn check(codec: &Codec, payload: &[u8]) -> Result<(), Error> {
+    match codec {
+        Codec::H264 { .. } => h264::check(payload),
+        Codec::H265 { .. } => h265::check(payload),
+        Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => Ok(()),
+    }
+}
+
+/// Whether a packet shows that its unit begins in it: parameter sets, the slice with the first macroblock, any sound.
+pub(crate) fn begins_unit(codec: &Codec, payload: &[u8]) -> bool {
+    let first = nal_types(codec, payload).first;
     let top_bit = |at: usize| payload.get(at).is_some_and(|byte| byte & 0x80 != 0);
     match (codec, first) {
+        // Each packet of sound stands alone.
+        (Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. }, _) => true,
         (_, None) => false,
         // `first_mb_in_slice` is 0 when its first bit is 1 (H.264 section 7.3.3).
         (Codec::H264 { .. }, Some(1..=5)) => top_bit(match payload.first().map(|first| first & 0x1f) {
@@ -53,7 +92,7 @@ pub(crate) fn begins_picture(codec: &Codec, payload: &[u8]) -> bool {
             _ => 2,
         }),
         (Codec::H265 { .. }, Some(kind)) => (32..=39).contains(&kind),
-        (Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. }, Some(_)) => true,
+        (Codec::Generic { .. }, Some(_)) => true,
     }
 }
 
@@ -69,18 +108,12 @@ fn whole(packets: &[RtpPacket]) -> Vec<Bytes> {
 }
 
 /// Units that each follow their 16-bit length (STAP-A, AP). A length beyond the end ends the walk.
-fn aggregated(payload: &Bytes, mut at: usize) -> Vec<Bytes> {
-    let mut units = Vec::new();
-    while let Some(&[high, low]) = payload.get(at..at + 2).and_then(<[u8]>::first_chunk) {
+fn aggregated(payload: &[u8], mut at: usize) -> impl Iterator<Item = &[u8]> {
+    let next = move || {
+        let &[high, low] = payload.get(at..)?.first_chunk::<2>()?;
         let start = at + 2;
-        let end = start + usize::from(u16::from_be_bytes([high, low]));
-        if end > payload.len() {
-            break;
-        }
-        if end > start {
-            units.push(payload.slice(start..end));
-        }
-        at = end;
-    }
-    units
+        at = start + usize::from(u16::from_be_bytes([high, low]));
+        payload.get(start..at)
+    };
+    std::iter::from_fn(next).filter(|unit| !unit.is_empty())
 }

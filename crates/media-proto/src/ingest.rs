@@ -20,7 +20,8 @@ use bytes::Bytes;
 use domain::WallTime;
 
 use crate::{
-    AccessUnit, Codec, Error, MediaTime, Payload, RtpPacket, Track, TrackId, TrackKind, depacketizer, packetizer,
+    AccessUnit, Codec, Error, MediaTime, Payload, RtpPacket, Track, TrackId, TrackKind, depacketizer, h264, h265,
+    packetizer,
     rtcp::{self, Rtcp},
     rtp::Packet,
     unit::Head,
@@ -34,6 +35,8 @@ use reception::Reception;
 pub const PAYLOAD_MAX: usize = 1440;
 /// How often a receiver report goes out.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// Samples of an AAC frame, which are ticks of its clock (RFC 3640 section 3.3.6, ISO/IEC 14496-3 section 4.5.1.1).
+const AAC_FRAME_TICKS: i64 = 1024;
 /// The name in receiver reports.
 const NAME: &str = "cctv";
 
@@ -84,7 +87,7 @@ impl Ingest {
         let lane = |track: &Track| Lane {
             track: track.clone(),
             reception: Reception::new(track.id.0, track.clock_rate),
-            assembler: Assembler::default(),
+            assembler: Assembler::new(&track.codec),
             clock: Clock::new(origin, track.clock_rate),
             next_report: None,
             discontinuity: false,
@@ -113,15 +116,24 @@ impl Ingest {
         self.stats.bytes += packet.payload.len() as u64;
         lane.next_report.get_or_insert(now + REPORT_INTERVAL);
         let Some(missing) = lane.reception.note(now, &packet) else { return Ok(()) };
-        for group in lane.assembler.push(packet, missing, &lane.track.codec) {
-            let made = lane.finish(group, now, wall, &mut self.offset);
-            match made {
-                Some((unit, changed)) => {
-                    self.changed |= changed;
-                    self.units.push_back(unit);
-                }
-                None => self.stats.units_dropped += 1,
-            }
+        if missing > 0 {
+            lane.assembler.tear();
+            lane.discontinuity = true;
+        }
+        if packet.payload.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = depacketizer::check(&lane.track.codec, &packet.payload) {
+            lane.assembler.tear();
+            self.stats.in_error += 1;
+            return Err(error);
+        }
+        let arrival = Arrival { now, wall };
+        for group in lane.assembler.push(packet, &lane.track.codec) {
+            let finished = lane.finish(group, arrival, &self.offset);
+            self.changed |= finished.changed;
+            self.stats.units_dropped += u64::from(finished.torn);
+            self.units.extend(finished.units);
         }
         Ok(())
     }
@@ -137,8 +149,10 @@ impl Ingest {
         for packet in packets {
             if let Rtcp::SenderReport(report) = packet {
                 lane.reception.note_sender_report(now, &report);
-                lane.clock.note_sender_report(&report);
-                self.offset.note(WallTime::from_ntp(report.ntp), wall);
+                if report.ntp != 0 {
+                    lane.clock.note_sender_report(&report);
+                    self.offset.note(WallTime::from_ntp(report.ntp), wall);
+                }
             }
         }
         Ok(())
@@ -185,68 +199,132 @@ impl Ingest {
     }
 }
 
+/// When the last packet of a unit came.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    now: Instant,
+    wall: WallTime,
+}
+
+/// What became of a group of packets.
+#[derive(Debug, Default)]
+struct Finished {
+    units: Vec<AccessUnit>,
+    /// It brought new parameter sets.
+    changed: bool,
+    /// It was not whole.
+    torn: bool,
+}
+
 impl Lane {
-    /// Makes the unit of a group, and says whether it brought new parameter sets. `None` when the group is not whole.
-    fn finish(
-        &mut self,
-        group: Group,
-        now: Instant,
-        wall: WallTime,
-        offset: &mut Offset,
-    ) -> Option<(AccessUnit, bool)> {
+    fn finish(&mut self, group: Group, arrival: Arrival, offset: &Offset) -> Finished {
         if !group.whole {
             self.discontinuity = true;
-            return None;
+            return Finished { torn: true, ..Finished::default() };
         }
-        let placed = self.clock.place(group.timestamp, now, wall, offset);
-        let mut packets = group.packets;
-        let changed = group.has_parameter_sets && self.learn(&packets);
-        if group.keyframe && !group.has_all_parameter_sets {
-            let sets = packetizer::packets(&self.track.codec, &self.track.codec.parameter_sets(), PAYLOAD_MAX);
-            packets.splice(0..0, sets.into_iter().map(|packet| RtpPacket { marker: false, ..packet }));
+        let changed = self.learn(&group);
+        if !group.has_content(&self.track.codec) {
+            return Finished { changed, ..Finished::default() };
         }
-        if packets.iter().any(|packet| packet.payload.len() > PAYLOAD_MAX) {
-            packets =
-                packetizer::packets(&self.track.codec, &depacketizer::frames(&self.track.codec, &packets), PAYLOAD_MAX);
-        }
-        if packets.is_empty() {
-            return None;
-        }
+        let placed = self.clock.place(group.timestamp, arrival.now, arrival.wall, offset);
         let head = Head {
             track: self.track.id,
             pts: MediaTime::new(placed.ticks, self.track.clock_rate),
             wall: placed.wall,
-            arrived: now,
-            keyframe: group.keyframe,
+            arrived: arrival.now,
+            keyframe: group.is_keyframe(&self.track.codec) && self.has_parameter_sets(),
             discontinuity: std::mem::take(&mut self.discontinuity) || placed.jumped,
         };
-        Some((AccessUnit::new(head, Payload::Rtp(Arc::from(packets))), changed))
+        Finished { units: self.units(head, group), changed, torn: false }
     }
 
-    /// Takes parameter sets from a unit into the track; true when they are new.
-    fn learn(&mut self, packets: &[RtpPacket]) -> bool {
-        let nals = depacketizer::frames(&self.track.codec, packets);
+    /// Whether the parameter sets of the track are known, or it needs none.
+    fn has_parameter_sets(&self) -> bool {
+        self.track.codec.parameter_sets().len() == parameter_set_types(&self.track.codec).len()
+    }
+
+    /// One unit; several of sound whose packet is too large.
+    fn units(&self, head: Head, group: Group) -> Vec<AccessUnit> {
+        let codec = &self.track.codec;
+        let mut packets = group.packets;
+        if head.keyframe && !parameter_set_types(codec).iter().all(|kind| group.kinds.has(*kind)) {
+            let sets = packetizer::packets(codec, &codec.parameter_sets(), PAYLOAD_MAX);
+            packets.splice(0..0, sets.into_iter().map(|packet| RtpPacket { marker: false, ..packet }));
+        }
+        if packets.iter().all(|packet| packet.payload.len() <= PAYLOAD_MAX) {
+            return vec![AccessUnit::new(head, Payload::Rtp(Arc::from(packets)))];
+        }
+        match codec {
+            Codec::H264 { .. } | Codec::H265 { .. } => {
+                cut(codec, head, &depacketizer::frames(codec, &packets)).into_iter().collect()
+            }
+            // Packets of one unit have one timestamp, so each frame becomes a unit of its own.
+            Codec::Aac { .. } => {
+                let frames = depacketizer::frames(codec, &packets);
+                let later = |at: usize| i64::try_from(at).unwrap_or(0) * AAC_FRAME_TICKS;
+                let pts = |at: usize| MediaTime::new(head.pts.ticks + later(at), head.pts.rate);
+                let unit = |(at, frame): (usize, &Bytes)| {
+                    let discontinuity = head.discontinuity && at == 0;
+                    cut(codec, Head { pts: pts(at), discontinuity, ..head }, std::slice::from_ref(frame))
+                };
+                frames.iter().enumerate().filter_map(unit).collect()
+            }
+            // Only their own rules say where they may be cut.
+            Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => {
+                vec![AccessUnit::new(head, Payload::Rtp(Arc::from(packets)))]
+            }
+        }
+    }
+
+    /// Takes the first parameter set of each type from a unit into the track; true when one is new.
+    ///
+    /// Others of a type stay in band: a source with several picture parameter sets does not change at each keyframe.
+    fn learn(&mut self, group: &Group) -> bool {
+        let wanted = parameter_set_types(&self.track.codec);
         let mut changed = false;
-        for nal in nals {
-            let slot = match &mut self.track.codec {
-                Codec::H264 { sps, pps } => match crate::h264::nal_type(&nal) {
-                    crate::h264::SPS => Some(sps),
-                    crate::h264::PPS => Some(pps),
-                    _ => None,
-                },
-                Codec::H265 { vps, sps, pps } => match crate::h265::nal_type(&nal) {
-                    crate::h265::VPS => Some(vps),
-                    crate::h265::SPS => Some(sps),
-                    crate::h265::PPS => Some(pps),
-                    _ => None,
-                },
-                Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => None,
-            };
-            if let Some(slot) = slot.filter(|slot| **slot != nal) {
+        for kind in wanted.iter().filter(|kind| group.kinds.has(**kind)) {
+            let mut holders = group
+                .packets
+                .iter()
+                .filter(|packet| depacketizer::nal_types(&self.track.codec, &packet.payload).has(*kind));
+            let nals =
+                holders.next().map(|packet| depacketizer::frames(&self.track.codec, std::slice::from_ref(packet)));
+            let found = nals.and_then(|nals| nals.into_iter().find(|nal| nal_type(&self.track.codec, nal) == *kind));
+            if let (Some(nal), Some(slot)) = (found, parameter_set_mut(&mut self.track.codec, *kind))
+                && *slot != nal
+            {
                 *slot = nal;
                 changed = true;
             }
         }
         changed
+    }
+}
+
+/// One unit of packets no larger than [`PAYLOAD_MAX`]; none when there is nothing in it.
+fn cut(codec: &Codec, head: Head, frames: &[Bytes]) -> Option<AccessUnit> {
+    let packets = packetizer::packets(codec, frames, PAYLOAD_MAX);
+    (!packets.is_empty()).then(|| AccessUnit::new(head, Payload::Rtp(Arc::from(packets))))
+}
+
+/// The NAL unit types of the parameter sets of a codec.
+const fn parameter_set_types(codec: &Codec) -> &'static [u8] {
+    match codec {
+        Codec::H264 { .. } => &[h264::SPS, h264::PPS],
+        Codec::H265 { .. } => &[h265::VPS, h265::SPS, h265::PPS],
+        Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => &[],
+    }
+}
+
+fn nal_type(codec: &Codec, nal: &[u8]) -> u8 {
+    if matches!(codec, Codec::H265 { .. }) { h265::nal_type(nal) } else { h264::nal_type(nal) }
+}
+
+fn parameter_set_mut(codec: &mut Codec, kind: u8) -> Option<&mut Bytes> {
+    match (codec, kind) {
+        (Codec::H264 { sps, .. }, h264::SPS) | (Codec::H265 { sps, .. }, h265::SPS) => Some(sps),
+        (Codec::H264 { pps, .. }, h264::PPS) | (Codec::H265 { pps, .. }, h265::PPS) => Some(pps),
+        (Codec::H265 { vps, .. }, h265::VPS) => Some(vps),
+        _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::aggregated;
-use crate::RtpPacket;
+use super::{Kinds, aggregated};
+use crate::{Error, RtpPacket, h264::nal_type};
 
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
@@ -15,7 +15,7 @@ pub(super) fn nals(packets: &[RtpPacket]) -> Vec<Bytes> {
         let Some(&first) = payload.first() else { continue };
         match first & 0x1f {
             1..=23 => nals.push(payload.clone()),
-            STAP_A => nals.extend(aggregated(payload, 1)),
+            STAP_A => nals.extend(aggregated(payload, 1).map(|nal| payload.slice_ref(nal))),
             FU_A => {
                 let Some(&header) = payload.get(1) else { continue };
                 let (start, end) = (header & 0x80 != 0, header & 0x40 != 0);
@@ -37,15 +37,23 @@ pub(super) fn nals(packets: &[RtpPacket]) -> Vec<Bytes> {
     nals
 }
 
-pub(super) fn types(payload: &[u8]) -> Vec<u8> {
+pub(super) fn types(payload: &[u8]) -> Kinds {
     match payload.first().map(|first| first & 0x1f) {
-        Some(STAP_A) => {
-            aggregated(&Bytes::copy_from_slice(payload), 1).iter().map(|nal| crate::h264::nal_type(nal)).collect()
-        }
-        Some(FU_A) => {
-            payload.get(1).filter(|header| *header & 0x80 != 0).map(|header| header & 0x1f).into_iter().collect()
-        }
-        Some(kind) => vec![kind],
-        None => vec![],
+        Some(STAP_A) => Kinds::of(aggregated(payload, 1).map(nal_type)),
+        Some(FU_A) => Kinds::of(payload.get(1).filter(|header| *header & 0x80 != 0).map(|header| header & 0x1f)),
+        kind => Kinds::of(kind),
+    }
+}
+
+/// RFC 6184 table 1.
+pub(super) fn check(payload: &[u8]) -> Result<(), Error> {
+    match nal_type(payload) {
+        25 => Err(Error::Unsupported("the H.264 packet form STAP-B")),
+        26 => Err(Error::Unsupported("the H.264 packet form MTAP16")),
+        27 => Err(Error::Unsupported("the H.264 packet form MTAP24")),
+        29 => Err(Error::Unsupported("the H.264 packet form FU-B")),
+        0 | 30 | 31 => Err(Error::malformed("H.264 packet", "its NAL unit type is reserved")),
+        FU_A if payload.len() < 3 => Err(Error::malformed("H.264 packet", "a fragment without content")),
+        _ => Ok(()),
     }
 }

@@ -2,9 +2,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::aggregated;
+use super::{Kinds, aggregated};
 use crate::{
-    RtpPacket,
+    Error, RtpPacket,
     h265::{AGGREGATION, FRAGMENTATION, nal_type},
 };
 
@@ -14,7 +14,7 @@ pub(super) fn nals(packets: &[RtpPacket]) -> Vec<Bytes> {
     for RtpPacket { payload, .. } in packets {
         let Some(&[first, second]) = payload.first_chunk::<2>() else { continue };
         match nal_type(payload) {
-            AGGREGATION => nals.extend(aggregated(payload, 2)),
+            AGGREGATION => nals.extend(aggregated(payload, 2).map(|nal| payload.slice_ref(nal))),
             FRAGMENTATION => {
                 let Some(&header) = payload.get(2) else { continue };
                 if header & 0x80 != 0 {
@@ -37,12 +37,20 @@ pub(super) fn nals(packets: &[RtpPacket]) -> Vec<Bytes> {
     nals
 }
 
-pub(super) fn types(payload: &[u8]) -> Vec<u8> {
+pub(super) fn types(payload: &[u8]) -> Kinds {
     match nal_type(payload) {
-        AGGREGATION => aggregated(&Bytes::copy_from_slice(payload), 2).iter().map(|nal| nal_type(nal)).collect(),
-        FRAGMENTATION => {
-            payload.get(2).filter(|header| *header & 0x80 != 0).map(|header| header & 0x3f).into_iter().collect()
-        }
-        kind => vec![kind],
+        AGGREGATION => Kinds::of(aggregated(payload, 2).map(nal_type)),
+        FRAGMENTATION => Kinds::of(payload.get(2).filter(|header| *header & 0x80 != 0).map(|header| header & 0x3f)),
+        kind => Kinds::of([kind]),
+    }
+}
+
+/// RFC 7798 section 4.4.
+pub(super) fn check(payload: &[u8]) -> Result<(), Error> {
+    match nal_type(payload) {
+        50 => Err(Error::Unsupported("the H.265 packet form PACI")),
+        51.. => Err(Error::malformed("H.265 packet", "its NAL unit type is not specified")),
+        FRAGMENTATION if payload.len() < 4 => Err(Error::malformed("H.265 packet", "a fragment without content")),
+        _ => Ok(()),
     }
 }

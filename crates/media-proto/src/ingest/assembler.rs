@@ -1,25 +1,61 @@
 //! Groups the packets of a track into access units by timestamp and marker.
 
-use crate::{Codec, RtpPacket, depacketizer, h264, h265, rtp::Packet};
+use crate::{
+    Codec, RtpPacket,
+    depacketizer::{self, Kinds},
+    h264, h265,
+    rtp::Packet,
+};
 
 /// The largest unit that is put together; what is larger is dropped whole.
 const UNIT_BYTES_MAX: usize = 16 << 20;
+/// The most packets of one unit: a keyframe of 16 MiB in packets of 512 bytes.
+const UNIT_PACKETS_MAX: usize = 32_768;
 
 /// The packets of one unit.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) timestamp: u32,
     pub(super) packets: Vec<RtpPacket>,
-    pub(super) keyframe: bool,
-    pub(super) has_parameter_sets: bool,
-    pub(super) has_all_parameter_sets: bool,
+    /// The types of its NAL units.
+    pub(super) kinds: Kinds,
     /// No packet of it is missing.
     pub(super) whole: bool,
     bytes: usize,
-    kinds: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
+impl Group {
+    /// Whether decoding can start here.
+    pub(super) fn is_keyframe(&self, codec: &Codec) -> bool {
+        match codec {
+            Codec::H264 { .. } => self.kinds.has(h264::IDR),
+            Codec::H265 { .. } => self.kinds.has_one_of((0..64).filter(|kind| h265::is_keyframe(*kind))),
+            Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => true,
+        }
+    }
+
+    /// Whether something to show or hear is in it, not only parameter sets and the like.
+    pub(super) fn has_content(&self, codec: &Codec) -> bool {
+        match codec {
+            Codec::H264 { .. } => self.kinds.has_one_of(1..=5),
+            Codec::H265 { .. } => self.kinds.has_one_of(0..=31),
+            Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => true,
+        }
+    }
+
+    fn add(&mut self, packet: Packet, codec: &Codec) {
+        self.bytes += packet.payload.len();
+        self.kinds = self.kinds.and(depacketizer::nal_types(codec, &packet.payload));
+        if self.bytes > UNIT_BYTES_MAX || self.packets.len() >= UNIT_PACKETS_MAX {
+            self.whole = false;
+            self.packets = Vec::new();
+        } else {
+            self.packets.push(RtpPacket { marker: packet.marker, payload: packet.payload });
+        }
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct Assembler {
     open: Option<Group>,
     /// A packet was missing since the last group ended.
@@ -27,56 +63,42 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    /// Takes the next packet in order, after `missing` lost ones. The groups that end with it: none, one, or two.
-    pub(super) fn push(&mut self, packet: Packet, missing: u64, codec: &Codec) -> Vec<Group> {
-        let mut ended = Vec::new();
-        if missing > 0 {
-            // What is missing may be the end of the open unit or the beginning of the next one.
-            if let Some(open) = &mut self.open {
-                open.whole = false;
-            }
-            self.torn = true;
-        }
-        if self.open.as_ref().is_some_and(|open| open.timestamp != packet.timestamp) {
-            ended.extend(self.close(codec));
-        }
-        // After a loss between two units, the new one is whole if it shows its beginning.
-        let whole = !std::mem::take(&mut self.torn) || depacketizer::begins_picture(codec, &packet.payload);
-        let fresh = || Group { timestamp: packet.timestamp, whole, ..Group::default() };
-        let is_new = self.open.is_none();
-        let open = self.open.get_or_insert_with(fresh);
-        open.whole &= is_new || missing == 0;
-        open.bytes += packet.payload.len();
-        open.kinds.extend(depacketizer::nal_types(codec, &packet.payload));
-        if open.bytes > UNIT_BYTES_MAX {
+    pub(super) fn new(codec: &Codec) -> Self {
+        // A connection may begin in the middle of a picture.
+        let torn = matches!(codec, Codec::H264 { .. } | Codec::H265 { .. });
+        Self { open: None, torn }
+    }
+
+    /// Something is missing here: the end of the open unit, or the beginning of the next one, or both.
+    pub(super) fn tear(&mut self) {
+        if let Some(open) = &mut self.open {
             open.whole = false;
-            open.packets.clear();
-        } else {
-            open.packets.push(RtpPacket { marker: packet.marker, payload: packet.payload });
         }
-        // The marker of Opus and G.711 means the end of silence (RFC 3551 section 4.1); each packet is a unit.
+        self.torn = true;
+    }
+
+    /// Takes the next packet in order. The groups that end with it: none, one, or two.
+    pub(super) fn push(&mut self, packet: Packet, codec: &Codec) -> Vec<Group> {
+        let mut ended = Vec::new();
+        if self.open.as_ref().is_some_and(|open| open.timestamp != packet.timestamp) {
+            ended.extend(self.open.take());
+        }
+        let marker = packet.marker;
+        // After a loss between two units, the new one is whole if it shows its beginning.
+        let whole = !std::mem::take(&mut self.torn) || depacketizer::begins_unit(codec, &packet.payload);
+        let fresh = Group { timestamp: packet.timestamp, whole, ..Group::default() };
+        let open = self.open.get_or_insert(fresh);
+        open.add(packet, codec);
         let ends = match codec {
-            Codec::H264 { .. } | Codec::H265 { .. } | Codec::Aac { .. } | Codec::Generic { .. } => packet.marker,
+            // Cameras exist that mark parameter sets too; they belong to the picture that follows.
+            Codec::H264 { .. } | Codec::H265 { .. } => marker && open.has_content(codec),
+            Codec::Aac { .. } | Codec::Generic { .. } => marker,
+            // The marker of Opus and G.711 means the end of silence (RFC 3551 section 4.1); each packet is a unit.
             Codec::Opus { .. } | Codec::G711 { .. } => true,
         };
         if ends {
-            ended.extend(self.close(codec));
+            ended.extend(self.open.take());
         }
         ended
-    }
-
-    fn close(&mut self, codec: &Codec) -> Option<Group> {
-        let mut group = self.open.take()?;
-        let has = |kind: u8| group.kinds.contains(&kind);
-        let (keyframe, any, all) = match codec {
-            Codec::H264 { .. } => (has(h264::IDR), has(h264::SPS) || has(h264::PPS), has(h264::SPS) && has(h264::PPS)),
-            Codec::H265 { .. } => {
-                let sets = [h265::VPS, h265::SPS, h265::PPS].map(has);
-                (group.kinds.iter().any(|kind| h265::is_keyframe(*kind)), sets.contains(&true), !sets.contains(&false))
-            }
-            Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => (true, false, true),
-        };
-        (group.keyframe, group.has_parameter_sets, group.has_all_parameter_sets) = (keyframe, any, all);
-        Some(group)
     }
 }

@@ -49,9 +49,7 @@ impl Clock {
     }
 
     pub(super) fn note_sender_report(&mut self, report: &SenderReport) {
-        if report.ntp != 0 {
-            self.report = Some((WallTime::from_ntp(report.ntp), report.rtp));
-        }
+        self.report = Some((WallTime::from_ntp(report.ntp), report.rtp));
     }
 
     /// Places a unit that arrived at `now`, which is `wall` by our own clock.

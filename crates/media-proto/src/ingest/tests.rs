@@ -55,10 +55,10 @@ impl Camera {
 #[test]
 fn packets_become_units_at_their_marker_across_every_wrap() {
     let mut camera = Camera::new(SPS);
-    camera.picture(&[SPS, PPS, &[0x65, 1]], &[]);
+    camera.picture(&[SPS, PPS, &[0x65, 0x81]], &[]);
     assert_eq!(camera.units(), "K3", "without waiting for the next picture");
     for _ in 0..9 {
-        camera.picture(&[&[0x41, 1], &[0x41, 2]], &[]);
+        camera.picture(&[&[0x41, 0x81], &[0x41, 2]], &[]);
     }
     assert_eq!(camera.units(), "p2 p2 p2 p2 p2 p2 p2 p2 p2");
 }
@@ -66,20 +66,20 @@ fn packets_become_units_at_their_marker_across_every_wrap() {
 #[test]
 fn a_keyframe_without_parameter_sets_gets_them() {
     let mut camera = Camera::new(SPS);
-    camera.picture(&[&[0x65, 1]], &[]);
+    camera.picture(&[&[0x65, 0x81]], &[]);
     let unit = camera.ingest.poll_unit().unwrap();
     let codec = Codec::H264 { sps: Bytes::new(), pps: Bytes::new() };
     let nals = depacketizer::frames(&codec, unit.packets(|_| vec![]));
-    assert_eq!(nals, [SPS, PPS, &[0x65, 1]]);
+    assert_eq!(nals, [SPS, PPS, &[0x65, 0x81]]);
 }
 
 #[test]
 fn parameter_sets_are_learnt_in_band() {
     let mut camera = Camera::new(&[]);
-    camera.picture(&[SPS, PPS, &[0x65, 1]], &[]);
+    camera.picture(&[SPS, PPS, &[0x65, 0x81]], &[]);
     let tracks = camera.ingest.poll_tracks().unwrap();
     assert_eq!(tracks[0].codec.parameter_sets(), [SPS, PPS]);
-    camera.picture(&[SPS, PPS, &[0x65, 1]], &[]);
+    camera.picture(&[SPS, PPS, &[0x65, 0x81]], &[]);
     assert!(camera.ingest.poll_tracks().is_none(), "the same again is no change");
 }
 
@@ -99,11 +99,11 @@ fn a_torn_unit_is_dropped_whichever_packet_is_lost() {
 #[test]
 fn a_clock_that_jumps_goes_on_where_it_was() {
     let mut camera = Camera::new(SPS);
-    camera.picture(&[&[0x41, 1]], &[]);
+    camera.picture(&[&[0x41, 0x81]], &[]);
     for jump in [90_000 * 3600, (-90_000_i32 * 3600) as u32] {
         camera.timestamp = camera.timestamp.wrapping_add(jump);
-        camera.picture(&[&[0x41, 1]], &[]);
-        camera.picture(&[&[0x41, 1]], &[]);
+        camera.picture(&[&[0x41, 0x81]], &[]);
+        camera.picture(&[&[0x41, 0x81]], &[]);
     }
     let units: Vec<_> = std::iter::from_fn(|| camera.ingest.poll_unit()).collect();
     let ms: Vec<_> = units.iter().map(|unit| unit.head().pts.to_us() / 1000).collect();
@@ -114,7 +114,7 @@ fn a_clock_that_jumps_goes_on_where_it_was() {
 #[test]
 fn a_large_payload_is_cut_and_a_four_megabyte_keyframe_passes() {
     let mut camera = Camera::new(SPS);
-    let huge: &'static [u8] = Box::leak(vec![0x65; 60_000].into_boxed_slice());
+    let huge: &'static [u8] = Box::leak([&[0x65, 0x80], &[1; 60_000][..]].concat().into_boxed_slice());
     camera.picture(&vec![huge; 70], &[]);
     let unit = camera.ingest.poll_unit().unwrap();
     assert!(unit.size() > 4_000_000 && unit.head().keyframe);
@@ -125,7 +125,7 @@ fn a_large_payload_is_cut_and_a_four_megabyte_keyframe_passes() {
 fn reports_tell_loss_and_keyframes_can_be_asked_for() {
     let mut camera = Camera::new(SPS);
     assert!(camera.ingest.request_keyframe(TrackId(0)).is_none());
-    camera.picture(&[&[0x41, 1], &[0x41, 1], &[0x41, 1], &[0x41, 1]], &[1, 2]);
+    camera.picture(&[&[0x41, 0x81], &[0x41, 0x81], &[0x41, 0x81], &[0x41, 0x81]], &[1, 2]);
     assert!(camera.ingest.poll_report(camera.now).is_none());
     let (_, report) = camera.ingest.poll_report(camera.now + REPORT_INTERVAL).unwrap();
     let Some(Rtcp::ReceiverReport { blocks, .. }) = rtcp::parse(&report).unwrap().into_iter().next() else { panic!() };
@@ -152,10 +152,113 @@ fn tracks_with_sender_reports_begin_in_step() {
         let at = camera.now + Duration::from_millis(arrives);
         camera.ingest.rtcp(at, wall(100), TrackId(track), &rtcp::sender_report(&report(0, 5000), "c")).unwrap();
         let mut packet = rtp::header(payload_type, true, 1, 5000, 7).to_vec();
-        packet.push(0x41);
+        packet.extend_from_slice(&[0x41, 0x80]);
         camera.ingest.rtp(at, wall(i64::try_from(arrives).unwrap()), TrackId(track), packet.into()).unwrap();
     }
     let ms: Vec<_> =
         std::iter::from_fn(|| camera.ingest.poll_unit()).map(|unit| unit.head().pts.to_us() / 1000).collect();
     assert_eq!(ms, [100, 100]);
+}
+
+#[test]
+fn a_connection_that_begins_inside_a_picture_starts_with_the_next_one() {
+    let mut camera = Camera::new(SPS);
+    camera.picture(&[&[0x7c, 0x05, 1], &[0x7c, 0x45, 1]], &[]);
+    camera.picture(&[&[0x65, 0x80]], &[]);
+    assert_eq!(camera.units(), "!K2");
+}
+
+#[test]
+fn marked_parameter_sets_belong_to_the_picture_that_follows() {
+    let mut camera = Camera::new(b"");
+    for payload in [SPS, PPS, &[0x65, 0x80][..]] {
+        let mut packet = rtp::header(96, true, camera.sequence, 9000, 7).to_vec();
+        packet.extend_from_slice(payload);
+        camera.sequence = camera.sequence.wrapping_add(1);
+        camera.ingest.rtp(camera.now, WallTime::from_unix_us(0), TrackId(0), packet.into()).unwrap();
+    }
+    assert!(camera.ingest.poll_tracks().is_some());
+    assert_eq!(camera.units(), "K3");
+}
+
+#[test]
+fn several_picture_parameter_sets_are_no_change() {
+    let mut camera = Camera::new(SPS);
+    for _ in 0..3 {
+        camera.picture(&[SPS, PPS, &[0x68, 0x55], &[0x65, 0x80]], &[]);
+    }
+    assert_eq!((camera.units().as_str(), camera.ingest.poll_tracks()), ("K4 K4 K4", None));
+}
+
+#[test]
+fn a_keyframe_nobody_can_decode_is_none() {
+    let mut camera = Camera::new(b"");
+    camera.picture(&[&[0x65, 0x80]], &[]);
+    assert_eq!(camera.units(), "p1");
+}
+
+#[test]
+fn a_packet_form_that_is_not_taken_is_refused_by_name() {
+    for (first, name) in [(25, "STAP-B"), (26, "MTAP16"), (27, "MTAP24"), (29, "FU-B")] {
+        let mut camera = Camera::new(SPS);
+        let mut packet = rtp::header(96, true, 1, 1, 7).to_vec();
+        packet.extend_from_slice(&[first, 1, 2, 3]);
+        let wall = WallTime::from_unix_us(0);
+        let error = camera.ingest.rtp(camera.now, wall, TrackId(0), packet.into()).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(camera.ingest.stats().in_error, 1);
+    }
+}
+
+#[test]
+fn a_unit_of_endless_small_packets_is_dropped_whole() {
+    let mut camera = Camera::new(SPS);
+    camera.picture(&vec![&[0x41, 0x81][..]; 40_000], &[]);
+    camera.picture(&[&[0x41, 0x81]], &[]);
+    assert_eq!((camera.units().as_str(), camera.ingest.stats().units_dropped), ("!p1", 1));
+}
+
+/// An ingest of one audio track, and a way to give it packets 20 ms apart.
+fn sound(codec: Codec, packets: &[(u16, u32, &[u8])]) -> Vec<(i64, bool, usize)> {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    let origin = Instant::now();
+    let track = Track { id: TrackId(1), codec, clock_rate: NonZeroU32::new(48_000).unwrap(), payload_type: 97 };
+    let mut ingest = Ingest::new(&[track], origin);
+    for (at, (sequence, timestamp, payload)) in packets.iter().enumerate() {
+        let mut packet = rtp::header(97, true, *sequence, *timestamp, 7).to_vec();
+        packet.extend_from_slice(payload);
+        let now = origin + Duration::from_millis(20) * u32::try_from(at).unwrap();
+        ingest.rtp(now, WallTime::from_unix_us(0), TrackId(1), packet.into()).unwrap();
+    }
+    let units = std::iter::from_fn(|| ingest.poll_unit());
+    units.map(|unit| (unit.head().pts.ticks, unit.head().discontinuity, unit.size())).collect()
+}
+
+#[test]
+fn lost_sound_costs_no_more_than_what_was_lost() {
+    let packets: &[(u16, u32, &[u8])] = &[(1, 0, b"a"), (2, 960, b"b"), (4, 2880, b"d"), (5, 3840, b"e")];
+    let units = sound(Codec::Opus { channels: 2 }, packets);
+    assert_eq!(units, [(0, false, 1), (960, false, 1), (2880, true, 1), (3840, false, 1)]);
+}
+
+#[test]
+fn sound_frames_of_a_packet_that_is_too_large_become_units_of_their_own() {
+    let codec = Codec::Aac {
+        config: Bytes::new(),
+        sample_rate: 48_000,
+        channels: 2,
+        size_length: 13,
+        index_length: 3,
+        index_delta_length: 3,
+    };
+    let mut payload = vec![0, 48];
+    (0..3).for_each(|_| payload.extend_from_slice(&(500_u16 << 3).to_be_bytes()));
+    payload.resize(8 + 3 * 500, 7);
+    assert_eq!(sound(codec, &[(1, 0, &payload)]), [(0, false, 504), (1024, false, 504), (2048, false, 504)]);
+}
+
+#[test]
+fn an_unknown_track_passes_through_untouched() {
+    let codec = Codec::Generic { media: "video".into(), encoding: "JPEG".into(), channels: None, fmtp: None };
+    assert_eq!(sound(codec, &[(1, 0, &[1; 1460])]), [(0, false, 1460)]);
 }
