@@ -14,9 +14,9 @@ const SILENCE: Duration = Duration::from_secs(4);
 
 async fn simulator(cameras: &[u8]) -> Simulator {
     let plans: Vec<CameraPlan> = cameras.iter().copied().map(CameraPlan::plain).collect();
-    let clips = workspace::cache("simulator").unwrap();
+    let clips = workspace::cache("simulator").expect("the target directory can be written");
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    Simulator::start(&plans, &clips, address, CancellationToken::new()).await.unwrap()
+    Simulator::start(&plans, &clips, address, CancellationToken::new()).await.expect("cameras start")
 }
 
 async fn look(
