@@ -422,11 +422,13 @@ export class Wall {
   }
 
   private publish(now: number): void {
+    let seen = 0;
     let live = 0;
     let kbps = 0;
     for (const tile of this.tiles.values()) {
       tile.refresh(now);
-      if (tile.view.word !== "live") continue;
+      seen += Number(tile.ask.visible);
+      if (!tile.ask.visible || tile.view.word !== "live") continue;
       live += 1;
       kbps += tile.view.kbps ?? 0;
     }
@@ -441,7 +443,7 @@ export class Wall {
             : "connecting";
     const status: WallStatus = {
       link,
-      tiles: this.tiles.size,
+      tiles: seen,
       live,
       kbps,
       reason: this.lostReason,

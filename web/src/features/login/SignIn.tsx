@@ -38,7 +38,7 @@ export function SignIn({ onDone }: { onDone: () => void }) {
           required
           withAsterisk={false}
           error={error === null ? null : t(`signin.${error}`)}
-          styles={{ input: { direction: "ltr" } }}
+          styles={{ error: { color: "var(--alarm)" } }}
         />
         <Button type="submit" loading={busy} disabled={token.trim() === ""} fullWidth>
           {t("signin.submit")}
