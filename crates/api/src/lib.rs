@@ -6,4 +6,5 @@ pub mod caller;
 pub mod control;
 pub mod health;
 pub mod problem;
+pub mod wall;
 pub mod whep;

@@ -12,9 +12,11 @@ use axum::{
 use serde_json::Value;
 use tower::ServiceExt;
 
-use harness::{Bench, Clip};
+use domain::Camera;
+use harness::{Bench, Clip, camera};
 
 const PAGE: &str = include_str!("webrtc/whep.html");
+const WALL: &str = include_str!("webrtc/wall.html");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chromium_plays_a_whep_session_from_the_middle_of_a_long_gop() {
@@ -25,6 +27,54 @@ async fn chromium_plays_a_whep_session_from_the_middle_of_a_long_gop() {
     assert_eq!(report["width"], 320, "{report}");
     assert!(report["frames"].as_u64().unwrap() >= 45, "{report}");
     assert!(report["first_ms"].as_f64().unwrap() < 3000.0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_shows_each_camera_in_its_slot_whatever_was_there_before() {
+    let cameras: Vec<Camera> = ["a", "b", "c", "d", "e"].iter().map(|name| camera(name, *name == "a")).collect();
+    let mut bench = Bench::start(WALL, cameras.clone()).await;
+    let mut listed = Vec::new();
+    for (camera, colour) in cameras.iter().zip(["red", "lime", "blue", "yellow", "red"]) {
+        let b_frames = if listed.len() == 4 { 2 } else { 0 };
+        let clip = Clip::make(bench.scratch(), colour, "320x180", b_frames, 30).await;
+        listed.push(bench.camera(camera, &clip, colour).await);
+    }
+    let main = Clip::make(bench.scratch(), "red", "640x360", 0, 30).await;
+    bench.publish(cameras[0].main.as_ref().unwrap().as_str(), &main).await;
+
+    let report = bench.witness(&format!("step=wall&slots=4&cameras={}", listed.join(","))).await;
+    assert_eq!(report["answer"]["slots"].as_array().unwrap().len(), 4, "{report}");
+    assert!(report["answer"]["audio_mid"].is_string());
+    for (slot, colour) in ["red", "lime", "blue", "yellow"].iter().enumerate() {
+        assert_eq!(report["first"][slot]["picture"], *colour, "{report}");
+    }
+    assert_eq!((&report["swapped"][0]["picture"], &report["swapped"][1]["picture"]), (&"lime".into(), &"red".into()));
+    assert!(report["released"].as_u64().unwrap() <= 1, "{report}");
+    assert_eq!(report["main"]["picture"], "red");
+    assert_eq!(report["main"]["state"]["rendition"], "main", "{report}");
+    assert!(report["grown"].as_array().unwrap().iter().all(|frames| frames.as_u64().unwrap() >= 20), "{report}");
+    assert_eq!(report["denied"][2]["error"]["code"], "LANE_UNSUITABLE");
+    assert_eq!(report["denied"][2]["error"]["lanes"][0], "hls");
+    assert_eq!(report["denied"][3]["error"]["code"], "NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_cameras_play_on_one_connection() {
+    let cameras: Vec<Camera> = (0..64).map(|number| camera(&number.to_string(), false)).collect();
+    let mut bench = Bench::start(WALL, cameras.clone()).await;
+    let colours = ["red", "lime", "blue", "yellow"];
+    let mut clips = Vec::new();
+    for colour in colours {
+        clips.push(Clip::make(bench.scratch(), colour, "320x180", 0, 30).await);
+    }
+    let mut listed = Vec::new();
+    for (number, camera) in cameras.iter().enumerate() {
+        listed.push(bench.camera(camera, &clips[number % 4], colours[number % 4]).await);
+    }
+    let report = bench.witness(&format!("step=many&slots=64&cameras={}", listed.join(","))).await;
+    assert_eq!(report["wrong"], Value::Array(vec![]), "{report}");
+    assert!(report["least_fps"].as_f64().unwrap() >= 1.0, "{report}");
+    assert!(report["phases"].as_array().unwrap().iter().all(|phase| phase == "live"), "{report}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! WebRTC: WHEP sessions over one UDP port, run by one thread.
+//! WebRTC: WHEP and wall sessions over one UDP port, run by one thread.
 //!
 //! The server is ICE-lite and names all its addresses in the answer, so a viewer needs one HTTP round trip. A stream is
 //! made into packets once, whoever views it. A viewer that joins gets the newest GOP at once, stamped so that its last
@@ -6,8 +6,6 @@
 //! when the ring holds no keyframe.
 //!
 //! Nothing is transcoded: video with B-frames or of a codec the browser did not offer is refused with the reason.
-
-#![expect(dead_code, reason = "wall sessions use the rest")]
 
 mod feed;
 mod offer;
@@ -18,6 +16,7 @@ mod session;
 mod socket;
 mod timeline;
 mod viewing;
+pub mod wall;
 pub mod whep;
 mod worker;
 
@@ -38,7 +37,7 @@ use crate::{
     hub::{Hub, Reader},
 };
 use session::{Registry, Shared};
-use worker::{COMMANDS, Command, Worker};
+use worker::{COMMANDS, Command, Parts, Worker};
 
 pub use session::{Access, Meta, SessionSnapshot};
 
@@ -79,8 +78,6 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     config: Config,
     local: SocketAddr,
-    hub: Hub,
-    catalogue: Arc<dyn Catalogue>,
     registry: Arc<Registry>,
     commands: mpsc::Sender<Command>,
     stopped: CancellationToken,
@@ -114,14 +111,22 @@ impl Engine {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let registry = Arc::new(Registry::new(config.max_sessions));
         let candidates = socket::addresses(local, config.ips_from_interfaces, &config.additional_hosts);
-        let worker = Worker::new(socket, candidates, config.handshake_timeout, Arc::clone(&registry), receiver);
+        let worker = Worker::new(Parts {
+            socket,
+            candidates,
+            handshake: config.handshake_timeout,
+            registry: Arc::clone(&registry),
+            commands: receiver,
+            hub,
+            catalogue,
+        });
         let stopped = CancellationToken::new();
         let guard = stopped.clone().drop_guard();
         thread::Builder::new()
             .name("webrtc".into())
             .spawn(move || run(&runtime, worker, cancel, guard))
             .map_err(failed)?;
-        Ok(Self(Arc::new(Inner { config, local, hub, catalogue, registry, commands, stopped })))
+        Ok(Self(Arc::new(Inner { config, local, registry, commands, stopped })))
     }
 
     /// The UDP address in use.
@@ -168,6 +173,37 @@ impl Engine {
     pub async fn kick(&self, id: SessionId) -> bool {
         let known = self.0.registry.remove(id);
         known && self.command(Command::Close(id)).await.is_ok()
+    }
+
+    /// Opens a wall session. A session of the same user and window ends.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for an offer that cannot be read or has not a track for each slot; [`Error::Limit`].
+    pub async fn open_wall(&self, request: wall::Request, meta: Meta) -> Result<wall::Opened, Error> {
+        let parsed = offer::parse(&request.offer)?;
+        let negotiated = self.negotiate(parsed, meta.remote_addr, wall::RTX_PACKETS).await?;
+        let tracks = negotiated.video.len();
+        if tracks != request.slots || !(1..=wall::SLOTS).contains(&tracks) {
+            let slots = request.slots;
+            return Err(Error::Malformed(format!(
+                "{slots} slots are asked for, but the offer has {tracks} H.264 tracks"
+            )));
+        }
+        let opened = wall::Opened {
+            session_id: meta.id,
+            answer: negotiated.answer.clone(),
+            slots: negotiated.video.iter().enumerate().map(|(slot, (mid, _))| (slot, mid.to_string())).collect(),
+            audio_mid: negotiated.audio.as_ref().map(|(mid, _)| mid.to_string()),
+        };
+        let shared = Arc::new(Shared::new(meta, String::new()));
+        self.0.registry.add(&shared, None)?;
+        self.command(Command::Wall(Box::new(negotiated), shared, request)).await?;
+        Ok(opened)
+    }
+
+    /// Ends a wall session. False when there is none of this id.
+    pub async fn close_wall(&self, id: SessionId) -> bool {
+        self.kick(id).await
     }
 
     /// All sessions, the oldest first.

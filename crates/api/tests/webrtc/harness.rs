@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use api::whep::{self, Whep};
+use api::{
+    wall::{self, Wall},
+    whep::{self, Whep},
+};
 use axum::{
     Json, Router,
     extract::State,
@@ -17,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use domain::{Camera, CameraId, PathName, Secret, SessionId, WallTime};
+use domain::{AgencyId, Camera, CameraId, PathName, Rendition, Secret, SessionId, WallTime};
 use media::{
     Hub,
     admission::{Action, Caller, Credentials, TokenPolicy},
@@ -93,8 +96,8 @@ pub(crate) fn name(path: &str) -> PathName {
 impl Bench {
     /// Starts all on free ports; `page` is what Chromium opens.
     pub(crate) async fn start(page: &'static str, cameras: Vec<Camera>) -> Self {
-        let admission = Arc::new(TokenPolicy::new(Secret::new("token".into()), true));
-        let hub = Hub::new(admission, Arc::new(NoCameras));
+        let policy = Arc::new(TokenPolicy::new(Secret::new("token".into()), true));
+        let hub = Hub::new(policy.clone(), Arc::new(NoCameras));
         hub.apply(config::Paths { all_others: Some(Arc::default()), ..Default::default() });
         let cancel = CancellationToken::new();
         let config = webrtc::Config { udp_address: "127.0.0.1:0".parse().unwrap(), ..Default::default() };
@@ -105,7 +108,8 @@ impl Bench {
             .route("/witness/report", post(report))
             .with_state(sender);
         let state = Whep { hub: hub.clone(), engine: engine.clone(), hls_port: 8888 };
-        let app = own.merge(whep::router(state));
+        let wall = Wall { engine: engine.clone(), policy };
+        let app = own.merge(whep::router(state)).merge(wall::router(wall));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -148,6 +152,13 @@ impl Bench {
         report
     }
 
+    /// Publishes a stream of a camera, and says how the page gets to know the camera.
+    pub(crate) async fn camera(&mut self, camera: &Camera, clip: &Clip, colour: &str) -> String {
+        let path = camera.sub.as_ref().or(camera.main.as_ref()).unwrap().as_str().to_owned();
+        self.publish(&path, clip).await;
+        format!("{}:{colour}", camera.id)
+    }
+
     pub(crate) fn scratch(&self) -> &Path {
         &self.scratch
     }
@@ -155,6 +166,20 @@ impl Bench {
 
 async fn report(State(sender): State<mpsc::Sender<Value>>, Json(report): Json<Value>) {
     sender.send(report).await.unwrap();
+}
+
+/// A camera with a sub stream, and a main stream where asked.
+pub(crate) fn camera(device: &str, has_main: bool) -> Camera {
+    let id = CameraId::derived("test", device);
+    Camera {
+        id,
+        name: device.into(),
+        name_ar: device.into(),
+        agency: AgencyId::new("OTHER").unwrap(),
+        main: has_main.then(|| Camera::path_of(id, Rendition::Main)),
+        sub: Some(Camera::path_of(id, Rendition::Sub)),
+        metadata: Default::default(),
+    }
 }
 
 /// Access units of a short video.

@@ -81,10 +81,6 @@ impl Peer {
         }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.connected
-    }
-
     /// Why the session must end, if so.
     pub(super) fn failure(&self, now: Instant, handshake: Duration) -> Option<&'static str> {
         let silent = now.saturating_duration_since(self.heard);

@@ -42,12 +42,9 @@ pub(super) struct Flow {
 }
 
 impl Viewing {
-    /// Begins at the newest keyframe held.
+    /// Begins at the newest keyframe held, or at the next to come where the source is not up: what is held is old then.
     pub(super) fn new(reader: Reader) -> Self {
-        Self::joining(reader, Join::NewestKeyframe)
-    }
-
-    fn joining(reader: Reader, join: Join) -> Self {
+        let join = if reader.stream().state().is_up() { Join::NewestKeyframe } else { Join::NextKeyframe };
         let subscription = reader.stream().subscribe(join, Backlog::Live);
         Self { reader, subscription, video: None, audio: None, anchor: None, bursts: true, replayed: None }
     }
@@ -77,6 +74,22 @@ impl Viewing {
             self.put_audio(now, outlet, types, sounds, flow.burst_at.is_some());
         }
         flow
+    }
+
+    /// Reads all there is and puts up only the newest keyframe.
+    pub(super) fn flow_keyframes(&mut self, now: Instant, outlet: &mut Outlet) -> Flow {
+        let mut flow = Flow::default();
+        let units = self.read(&mut flow);
+        let newest = self.sort(units).0.into_iter().rfind(|unit| unit.head().keyframe);
+        self.bursts = true;
+        self.put_video(now, outlet, newest.into_iter().collect(), &mut flow);
+        flow
+    }
+
+    /// Begins anew at the newest keyframe, after frames were left out.
+    pub(super) fn resume(&mut self) {
+        self.bursts = true;
+        self.subscription.rewind_to_keyframe();
     }
 
     /// Reads without showing, for what nobody wants to see now.

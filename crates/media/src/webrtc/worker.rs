@@ -15,6 +15,7 @@ use domain::SessionId;
 use tokio::{
     net::UdpSocket,
     sync::mpsc,
+    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -25,9 +26,10 @@ use super::{
     peer::{Peer, Wish},
     session::{Registry, Shared},
     socket,
+    wall::{self, Admitted, Tools, Wall},
     whep::Whep,
 };
-use crate::hub::Reader;
+use crate::{Hub, catalogue::Catalogue, hub::Reader};
 
 /// Commands that wait for the thread.
 pub(super) const COMMANDS: usize = 256;
@@ -44,6 +46,8 @@ const ROUTES: usize = 16_384;
 pub(super) enum Command {
     /// Start a WHEP session.
     Whep(Box<Negotiated>, Arc<Shared>, Reader),
+    /// Start a wall session.
+    Wall(Box<Negotiated>, Arc<Shared>, wall::Request),
     /// End a session.
     Close(SessionId),
 }
@@ -64,6 +68,11 @@ pub(super) struct Worker {
     commands: mpsc::Receiver<Command>,
     candidates: Vec<SocketAddr>,
     next_key: u64,
+    hub: Hub,
+    catalogue: Arc<dyn Catalogue>,
+    admissions: JoinSet<Admitted>,
+    /// The wall session of each user's window.
+    windows: HashMap<(String, String), u64>,
 }
 
 struct Member {
@@ -73,22 +82,28 @@ struct Member {
 
 enum Session {
     Whep(Box<Whep>),
+    Wall(Box<Wall>),
+}
+
+/// What the thread gets from outside.
+pub(super) struct Parts {
+    pub(super) socket: UdpSocket,
+    pub(super) candidates: Vec<SocketAddr>,
+    pub(super) handshake: Duration,
+    pub(super) registry: Arc<Registry>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) hub: Hub,
+    pub(super) catalogue: Arc<dyn Catalogue>,
 }
 
 impl Worker {
-    pub(super) fn new(
-        socket: UdpSocket,
-        candidates: Vec<SocketAddr>,
-        handshake: Duration,
-        registry: Arc<Registry>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         let (wake, wakes) = mpsc::channel(WAKES);
         Self {
-            port: candidates.first().map_or(0, SocketAddr::port),
-            socket,
-            handshake,
-            registry,
+            port: parts.candidates.first().map_or(0, SocketAddr::port),
+            socket: parts.socket,
+            handshake: parts.handshake,
+            registry: parts.registry,
             members: HashMap::new(),
             ids: HashMap::new(),
             by_address: HashMap::new(),
@@ -96,9 +111,13 @@ impl Worker {
             timers: BTreeSet::new(),
             feeds: Feeds::new(wake),
             wakes,
-            commands,
-            candidates,
+            commands: parts.commands,
+            candidates: parts.candidates,
             next_key: 0,
+            hub: parts.hub,
+            catalogue: parts.catalogue,
+            admissions: JoinSet::new(),
+            windows: HashMap::new(),
         }
     }
 
@@ -114,6 +133,7 @@ impl Worker {
                 received = self.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
                 Some(command) = self.commands.recv() => self.command(command),
                 Some(stream) = self.wakes.recv() => self.pushed(stream),
+                Some(Ok(admitted)) = self.admissions.join_next() => self.admitted(admitted),
                 () = sleep_until(next.into()) => self.timers(),
                 _ = checks.tick() => self.check(),
             }
@@ -172,25 +192,66 @@ impl Worker {
     fn command(&mut self, command: Command) {
         match command {
             Command::Whep(negotiated, shared, reader) => {
-                self.join(*negotiated, shared, Session::Whep(Box::new(Whep::new(reader))));
+                let session = Session::Whep(Box::new(Whep::new(reader)));
+                self.join(*negotiated, shared, |_, _| session);
+            }
+            Command::Wall(negotiated, shared, request) => {
+                let owner = (shared.meta.user.clone(), request.window_id);
+                if let Some(old) = self.windows.get(&owner).copied() {
+                    self.end(old, "replaced");
+                }
+                let (slots, caller) = (negotiated.video.len(), request.caller);
+                let window = owner.clone();
+                let wall = |key, now| Session::Wall(Box::new(Wall::new(key, slots, caller, owner, now)));
+                let key = self.join(*negotiated, shared, wall);
+                self.windows.insert(window, key);
             }
             Command::Close(id) => {
                 if let Some(key) = self.ids.get(&id).copied() {
-                    self.end(key, "closed on request");
+                    self.end(key, "kicked");
                 }
             }
         }
     }
 
-    fn join(&mut self, negotiated: Negotiated, shared: Arc<Shared>, session: Session) {
+    fn join(
+        &mut self,
+        negotiated: Negotiated,
+        shared: Arc<Shared>,
+        session: impl FnOnce(u64, Instant) -> Session,
+    ) -> u64 {
         self.next_key += 1;
         let now = Instant::now();
+        let key = self.next_key;
         let peer = Peer::new(negotiated, shared, now);
         tracing::debug!(session.id = %peer.shared.meta.id, "a WebRTC session was opened");
-        self.ids.insert(peer.shared.meta.id, self.next_key);
-        self.by_ufrag.insert(peer.ufrag.clone(), self.next_key);
-        self.members.insert(self.next_key, Member { peer, session });
-        self.drive(self.next_key, now);
+        self.ids.insert(peer.shared.meta.id, key);
+        self.by_ufrag.insert(peer.ufrag.clone(), key);
+        self.members.insert(key, Member { peer, session: session(key, now) });
+        self.drive(key, now);
+        key
+    }
+
+    fn admitted(&mut self, admitted: Admitted) {
+        let now = Instant::now();
+        let key = admitted.key;
+        self.with_wall(key, now, |wall, peer, tools| wall.admitted(admitted, peer, tools));
+        self.drive(key, now);
+    }
+
+    /// Lets a wall session work with the streams.
+    fn with_wall(&mut self, key: u64, now: Instant, act: impl FnOnce(&mut Wall, &mut Peer, &mut Tools<'_>)) {
+        let Some(Member { peer, session: Session::Wall(wall) }) = self.members.get_mut(&key) else {
+            return;
+        };
+        let mut tools = Tools {
+            now,
+            hub: &self.hub,
+            catalogue: &*self.catalogue,
+            feeds: &mut self.feeds,
+            admissions: &mut self.admissions,
+        };
+        act(wall, peer, &mut tools);
     }
 
     fn pushed(&mut self, stream: usize) {
@@ -205,12 +266,16 @@ impl Worker {
     }
 
     fn flow(&mut self, key: u64, place: Place, now: Instant) {
-        let Some(Member { peer, session }) = self.members.get_mut(&key) else {
-            return;
-        };
-        let goes_on = match (session, place) {
-            (Session::Whep(whep), Place::Whole) => whep.flow(peer, &mut self.feeds, now),
-            (Session::Whep(_), Place::Slot(_)) => true,
+        let goes_on = match (self.members.get_mut(&key), place) {
+            (Some(Member { peer, session: Session::Whep(whep) }), Place::Whole) => {
+                whep.flow(peer, &mut self.feeds, now)
+            }
+            (Some(Member { session: Session::Wall(_), .. }), Place::Slot(number)) => {
+                self.with_wall(key, now, |wall, peer, tools| wall.flow(number, peer, tools));
+                true
+            }
+            (Some(_), Place::Whole | Place::Slot(_)) => true,
+            (None, Place::Whole | Place::Slot(_)) => return,
         };
         if goes_on {
             self.drive(key, now);
@@ -249,13 +314,21 @@ impl Worker {
     }
 
     fn grant(&mut self, key: u64, wish: Wish, now: Instant) {
-        let Some(Member { peer, session }) = self.members.get_mut(&key) else {
-            return;
-        };
-        match (session, wish) {
-            (Session::Whep(whep), Wish::Keyframe(mid)) => whep.keyframe(mid, peer, &mut self.feeds, now),
-            (Session::Whep(whep), Wish::Connected) => whep.connected(key, peer, &mut self.feeds, now),
-            (Session::Whep(_), Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed) => {}
+        match self.members.get_mut(&key) {
+            Some(Member { peer, session: Session::Whep(whep) }) => match wish {
+                Wish::Keyframe(mid) => whep.keyframe(mid, peer, &mut self.feeds, now),
+                Wish::Connected => whep.connected(key, peer, &mut self.feeds, now),
+                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed => {}
+            },
+            Some(Member { session: Session::Wall(_), .. }) => {
+                self.with_wall(key, now, |wall, peer, tools| match wish {
+                    Wish::Keyframe(mid) => wall.keyframe(mid, peer, tools),
+                    Wish::Channel(id, label) => wall.opened(id, &label),
+                    Wish::Message(id, text) => wall.hear(id, &text, peer, tools),
+                    Wish::Connected | Wish::ChannelClosed => {}
+                });
+            }
+            None => {}
         }
     }
 
@@ -271,9 +344,18 @@ impl Worker {
 
     fn check(&mut self) {
         let now = Instant::now();
-        let failed = |(key, member): (&u64, &Member)| Some((*key, member.peer.failure(now, self.handshake)?));
+        let failed = |(key, member): (&u64, &Member)| {
+            let silent = matches!(&member.session, Session::Wall(wall) if wall.is_lost(now));
+            let reason = member.peer.failure(now, self.handshake);
+            Some((*key, reason.or(silent.then_some("the window has fallen silent"))?))
+        };
         for (key, reason) in self.members.iter().filter_map(failed).collect::<Vec<_>>() {
             self.end(key, reason);
+        }
+        let is_wall = |(key, member): (&u64, &Member)| matches!(member.session, Session::Wall(_)).then_some(*key);
+        for key in self.members.iter().filter_map(is_wall).collect::<Vec<_>>() {
+            self.with_wall(key, now, |wall, peer, tools| wall.check(peer, tools));
+            self.drive(key, now);
         }
     }
 
@@ -285,6 +367,13 @@ impl Worker {
         tracing::debug!(session.id = %id, reason, "a WebRTC session has ended");
         match session {
             Session::Whep(whep) => whep.end(key, &mut self.feeds),
+            Session::Wall(mut wall) => {
+                wall.end(reason, &mut peer, &mut self.feeds);
+                peer.drive(Instant::now(), &self.socket);
+                if self.windows.get(&wall.owner) == Some(&key) {
+                    self.windows.remove(&wall.owner);
+                }
+            }
         }
         peer.close(Instant::now(), &self.socket);
         if let Some(at) = peer.timer {
