@@ -200,7 +200,7 @@ fn start_of_message(bytes: &[u8]) -> Start {
     let name = bytes.iter().take(METHOD_BYTES + 1).take_while(|byte| is_method(byte)).count();
     match bytes.get(name) {
         None if name <= METHOD_BYTES => Start::Incomplete,
-        Some(b' ') if name >= 3 => Start::Message,
+        Some(b' ') if (3..=METHOD_BYTES).contains(&name) => Start::Message,
         Some(_) | None => Start::Stray,
     }
 }

@@ -66,6 +66,8 @@ fn stray_bytes_between_frames_are_skipped() {
     check(b"\r\n\r\n$\x00\x00\x01x\r\nRTSP/1.0 200 OK\r\n\r\n", &["$0 1", "200 - \"\""]);
     // A `$` with a channel that does not exist, and one that no RTP packet follows.
     check(b"\x01\x02$\x09\x00\x10$\x00\x00\x08abc$\x02\x00\x08\x80bcdefgh", &["$2 8"]);
+    // A name too long for a method loses its first letter, in pieces or not.
+    check(b"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG * RTSP/1.0\n\n", &["BCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG * \"\""]);
     check(b"AB CD RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n", &["200 4 \"\""]);
 }
 
