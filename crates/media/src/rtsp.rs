@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Ends all connections and waits for their tasks.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.shared.cancel.cancel();
         self.tasks.close();
         self.tasks.wait().await;
