@@ -3,7 +3,7 @@
 //! Changes of the configuration are safe in the store before they are answered. Answers and errors have the form of that
 //! API, not of ours. Endpoints of servers that are not here answer 404. Nothing can be executed through it.
 
-mod access;
+pub(crate) mod access;
 mod configuration;
 mod list;
 pub(crate) mod objects;

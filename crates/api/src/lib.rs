@@ -5,6 +5,10 @@
 pub mod caller;
 pub mod control;
 pub mod health;
+pub mod metrics;
+mod openapi;
+pub mod platform;
 pub mod problem;
+pub mod request_id;
 pub mod wall;
 pub mod whep;

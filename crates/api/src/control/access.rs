@@ -12,12 +12,12 @@ use axum::{
 use media::admission::{Credentials, TokenPolicy};
 use serde_json::json;
 
-use crate::caller::Caller;
+use crate::{caller::Caller, platform::is_foreign_page};
 
 /// A wrong guess is answered after up to this long, so that guessing is slow.
 const GUESS_DELAY_MAX_MS: u64 = 4_000;
 
-pub(super) async fn check(State(policy): State<Arc<TokenPolicy>>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(policy): State<Arc<TokenPolicy>>, request: Request, next: Next) -> Response {
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
     } else {
@@ -49,7 +49,7 @@ fn refusal(policy: &TokenPolicy, request: &Request) -> Option<Refusal> {
     };
     let Caller(caller) = Caller::new(*address, request.headers(), request.uri().query());
     // A page of another origin, open in the operator's browser, comes from loopback too. It must show the token.
-    let foreign_page = is_foreign_page(request) && matches!(caller.credentials, Credentials::None);
+    let foreign_page = is_foreign_page(request.headers()) && matches!(caller.credentials, Credentials::None);
     if !foreign_page && policy.check(&caller).is_ok() {
         return None;
     }
@@ -57,15 +57,6 @@ fn refusal(policy: &TokenPolicy, request: &Request) -> Option<Refusal> {
         Credentials::None => Refusal::NothingShown,
         Credentials::Password { .. } | Credentials::Token(_) | Credentials::Digest { .. } => Refusal::WrongGuess,
     })
-}
-
-fn is_foreign_page(request: &Request) -> bool {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(header::ORIGIN) else {
-        return false;
-    };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none() || host != text(header::HOST)
 }
 
 impl Refusal {
