@@ -1,4 +1,4 @@
-//! H.265 as far as forwarding needs it: which NAL unit is what, where decoding can start, and the picture size.
+//! H.265 as far as forwarding needs it: which NAL unit is what, and where decoding can start.
 
 /// Video parameter set.
 pub const VPS: u8 = 32;
