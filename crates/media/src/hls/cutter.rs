@@ -1,0 +1,319 @@
+//! Cuts the units of a stream into parts and says where segments begin. No clock, no lock.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use bytes::Bytes;
+use domain::WallTime;
+use media_proto::{
+    AccessUnit, Codec, MediaTime, Track, TrackKind, depacketizer, dts,
+    fmp4::{self, Run, Sample},
+    h264,
+};
+
+use super::Config;
+
+/// A segment is cut without a keyframe when it would be longer than this.
+pub(super) const SEGMENT_MAX: Duration = Duration::from_secs(6);
+/// Pictures further apart than this belong to two timelines.
+const BREAK: Duration = Duration::from_secs(2);
+/// Decoding times are shifted by this much, so that the first ones are not below zero.
+const SHIFT_US: i64 = 10_000_000;
+/// Samples of an AAC frame.
+const AAC_FRAME: u32 = 1024;
+/// How much longer than its pictures a part may be, for cameras whose clock is uneven.
+const UNEVEN: f64 = 1.08;
+
+/// What comes out.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// A segment begins; `init` when it needs a new initialisation segment.
+    Segment { wall: WallTime, init: Option<Init> },
+    /// A part of the segment is whole.
+    Part { data: Bytes, duration: Duration, independent: bool },
+}
+
+/// An initialisation segment and what the multivariant playlist says of it.
+#[derive(Debug)]
+pub(super) struct Init {
+    pub(super) data: Bytes,
+    pub(super) codecs: String,
+    pub(super) resolution: (u32, u32),
+    pub(super) frame_rate: Option<f64>,
+}
+
+/// A picture whose length is not known until the next one comes.
+#[derive(Debug)]
+struct Pending {
+    dts: i64,
+    sample: Sample,
+    wall: WallTime,
+}
+
+#[derive(Debug)]
+pub(super) struct Cutter {
+    config: Config,
+    video: Track,
+    audio: Option<Track>,
+    dts: dts::Estimator,
+    /// Ticks between two pictures, as seen lately.
+    interval: Option<i64>,
+    pending: Option<Pending>,
+    pictures: Vec<Sample>,
+    part_start: i64,
+    sounds: Vec<(i64, Bytes)>,
+    segment_start: Option<i64>,
+    segment_bytes: usize,
+    sequence: u32,
+    /// The next segment needs an initialisation segment: the first one, after a break, after new parameter sets.
+    init_due: bool,
+    segment_max: Duration,
+}
+
+impl Cutter {
+    /// `None` when the stream has no H.264 video.
+    pub(super) fn new(config: Config, tracks: &[Track]) -> Option<Self> {
+        let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. }))?.clone();
+        let fits = |track: &&Track| matches!(track.codec, Codec::Aac { .. } | Codec::Opus { .. });
+        let audio = tracks.iter().find(fits).cloned();
+        let Codec::H264 { sps, .. } = &video.codec else { return None };
+        let sps = h264::Sps::parse(sps);
+        let frame = sps.as_ref().and_then(|sps| sps.fps).unwrap_or(25.0).clamp(1.0, 240.0);
+        let frame_ticks = (f64::from(video.clock_rate.get()) / frame) as i64;
+        let depth = sps.as_ref().and_then(|sps| sps.max_num_reorder_frames).unwrap_or(0);
+        Some(Self {
+            config,
+            audio,
+            dts: dts::Estimator::new(depth, frame_ticks),
+            video,
+            interval: None,
+            pending: None,
+            pictures: Vec::new(),
+            part_start: 0,
+            sounds: Vec::new(),
+            segment_start: None,
+            segment_bytes: 0,
+            sequence: 0,
+            init_due: true,
+            segment_max: SEGMENT_MAX,
+        })
+    }
+
+    /// The longest a part may be: the configured length as a whole number of pictures.
+    pub(super) fn part_target(&self) -> Duration {
+        let picture = self.duration(self.interval.unwrap_or(1)).as_secs_f64().max(0.001);
+        let pictures = (self.config.part_duration.as_secs_f64() / picture).round().max(1.0);
+        // Whole milliseconds, so that the playlist's text says exactly what is meant.
+        Duration::from_millis((pictures * picture * UNEVEN * 1000.0).ceil() as u64)
+    }
+
+    /// From now on a segment is cut, if need be without a keyframe, before it is longer than this.
+    pub(super) fn limit_segments(&mut self, longest: Duration) {
+        self.segment_max = longest;
+    }
+
+    /// Readers of the ring were put forward: what follows is another timeline.
+    pub(super) fn note_gap(&mut self) {
+        self.end_timeline();
+    }
+
+    /// Takes the next unit.
+    pub(super) fn push(&mut self, unit: &AccessUnit) -> Vec<Cut> {
+        let head = unit.head();
+        if head.track == self.video.id {
+            return self.push_picture(unit);
+        }
+        if self.audio.as_ref().is_some_and(|audio| audio.id == head.track) && self.segment_start.is_some() {
+            self.push_sound(unit);
+        }
+        vec![]
+    }
+
+    fn push_sound(&mut self, unit: &AccessUnit) {
+        let Some(audio) = &self.audio else { return };
+        let step = sound_ticks(&audio.codec);
+        let at = unit.head().pts.ticks;
+        let frames = unit.frames(|packets| depacketizer::frames(&audio.codec, packets));
+        let placed = frames.iter().zip(0_i64..).map(|(frame, index)| (at + index * i64::from(step), frame.clone()));
+        self.sounds.extend(placed);
+    }
+
+    fn push_picture(&mut self, unit: &AccessUnit) -> Vec<Cut> {
+        let head = unit.head();
+        if self.segment_start.is_none() && self.pending.is_none() && !head.keyframe {
+            return vec![];
+        }
+        let mut cuts = Vec::new();
+        let pts = head.pts.ticks;
+        let breaks = self.pending.as_ref().is_some_and(|pending| self.duration(pts - pending.dts) > BREAK);
+        if breaks {
+            cuts.extend(self.finish_part());
+            self.end_timeline();
+            if !head.keyframe {
+                return cuts;
+            }
+        }
+        if head.keyframe {
+            self.learn(unit);
+        }
+        let dts = self.dts.next(pts);
+        if let Some(before) = self.pending.take() {
+            self.place(before, dts, &mut cuts, head.keyframe);
+        }
+        let codec = &self.video.codec;
+        let data = unit.length_prefixed(|packets| depacketizer::frames(codec, packets));
+        let composition_offset = i32::try_from(pts - dts).unwrap_or(0);
+        let sample = Sample { duration: 0, composition_offset, keyframe: head.keyframe, data };
+        let starts = self.segment_start.is_none();
+        self.pending = Some(Pending { dts, sample, wall: head.wall });
+        if starts {
+            cuts.extend(self.begin_segment());
+        }
+        cuts
+    }
+
+    /// Puts a picture, whose length is now known, into the part, and cuts before the next one where a part or segment ends.
+    fn place(&mut self, picture: Pending, next_dts: i64, cuts: &mut Vec<Cut>, next_is_keyframe: bool) {
+        let length = (next_dts - picture.dts).max(1);
+        self.interval = Some(self.interval.map_or(length, |mean| (mean * 7 + length) / 8));
+        if self.pictures.is_empty() {
+            self.part_start = picture.dts;
+        }
+        self.segment_bytes += picture.sample.data.len();
+        self.pictures.push(Sample { duration: u32::try_from(length).unwrap_or(u32::MAX), ..picture.sample });
+        let start = self.segment_start.unwrap_or(picture.dts);
+        let segment = self.duration(next_dts - start);
+        let too_long = self.duration(next_dts - start + length) > self.segment_max;
+        let too_large = self.segment_bytes > self.config.segment_max_bytes;
+        // A tenth short is long enough: cameras do not keep exact time.
+        let long_enough = segment >= self.config.segment_duration.mul_f64(0.9);
+        if too_long || too_large || (next_is_keyframe && (long_enough || self.init_due)) {
+            cuts.extend(self.finish_part_at(next_dts));
+            self.segment_start = None;
+        } else if self.duration(next_dts - self.part_start + length) > self.part_target() {
+            cuts.extend(self.finish_part_at(next_dts));
+        }
+    }
+
+    fn begin_segment(&mut self) -> Option<Cut> {
+        let pending = self.pending.as_ref()?;
+        self.segment_start = Some(pending.dts);
+        self.segment_bytes = 0;
+        let wall = pending.wall;
+        let init = if self.init_due { self.init() } else { None };
+        self.init_due &= init.is_none();
+        Some(Cut::Segment { wall, init })
+    }
+
+    fn finish_part(&mut self) -> Option<Cut> {
+        let length = self.interval.unwrap_or(1).max(1);
+        let pending = self.pending.take()?;
+        if self.pictures.is_empty() {
+            self.part_start = pending.dts;
+        }
+        let end = pending.dts + length;
+        self.pictures.push(Sample { duration: u32::try_from(length).unwrap_or(u32::MAX), ..pending.sample });
+        self.finish_part_at(end)
+    }
+
+    /// Writes the pictures up to `end`, and the sounds of that time.
+    fn finish_part_at(&mut self, end: i64) -> Option<Cut> {
+        let pictures = std::mem::take(&mut self.pictures);
+        let independent = pictures.first()?.keyframe;
+        let duration = self.duration(end - self.part_start);
+        let sounds = self.sounds_until(end);
+        let mut runs = vec![Run {
+            track: self.video.id,
+            base_decode_time: shifted(self.part_start, self.video.clock_rate),
+            samples: &pictures,
+        }];
+        if let (Some(audio), Some((first, samples))) = (&self.audio, &sounds) {
+            runs.push(Run { track: audio.id, base_decode_time: shifted(*first, audio.clock_rate), samples });
+        }
+        self.sequence += 1;
+        let data = fmp4::fragment(self.sequence, &runs);
+        self.part_start = end;
+        Some(Cut::Part { data, duration, independent })
+    }
+
+    /// The sounds that begin before a picture time; those before the part's own beginning are of no use.
+    fn sounds_until(&mut self, end: i64) -> Option<(i64, Vec<Sample>)> {
+        let audio = self.audio.as_ref()?;
+        let at = |ticks| MediaTime::new(ticks, self.video.clock_rate).ticks_at(audio.clock_rate);
+        let (from, until) = (at(self.part_start) - i64::from(AAC_FRAME), at(end));
+        let kept = self.sounds.iter().position(|(pts, _)| *pts >= until).unwrap_or(self.sounds.len());
+        let mut taken: Vec<(i64, Bytes)> = self.sounds.drain(..kept).collect();
+        taken.retain(|(pts, _)| *pts >= from);
+        let first = taken.first()?.0;
+        let duration = sound_ticks(&audio.codec);
+        let sample = |(_, data)| Sample { duration, composition_offset: 0, keyframe: true, data };
+        Some((first, taken.into_iter().map(sample).collect()))
+    }
+
+    fn end_timeline(&mut self) {
+        self.pending = None;
+        self.pictures.clear();
+        self.sounds.clear();
+        self.segment_start = None;
+        self.init_due = true;
+    }
+
+    /// Takes new parameter sets from a keyframe.
+    fn learn(&mut self, unit: &AccessUnit) {
+        let codec = self.video.codec.clone();
+        let Codec::H264 { sps, pps } = &mut self.video.codec else { return };
+        let mut changed = false;
+        for nal in unit.frames(|packets| depacketizer::frames(&codec, packets)) {
+            let slot = match h264::nal_type(nal) {
+                h264::SPS => &mut *sps,
+                h264::PPS => &mut *pps,
+                _ => continue,
+            };
+            changed |= slot != nal;
+            slot.clone_from(nal);
+        }
+        self.init_due |= changed;
+    }
+
+    fn init(&self) -> Option<Init> {
+        let tracks: Vec<Track> = std::iter::once(&self.video).chain(&self.audio).cloned().collect();
+        let Codec::H264 { sps, .. } = &self.video.codec else { return None };
+        let sps = h264::Sps::parse(sps)?;
+        let audio = self.audio.as_ref().map_or("", |audio| match audio.codec {
+            Codec::Opus { .. } => ",opus",
+            Codec::H264 { .. }
+            | Codec::H265 { .. }
+            | Codec::Aac { .. }
+            | Codec::G711 { .. }
+            | Codec::Generic { .. } => ",mp4a.40.2",
+        });
+        Some(Init {
+            data: fmp4::init(&tracks).ok()?,
+            codecs: format!("{}{audio}", sps.codec_string()),
+            resolution: (sps.width, sps.height),
+            frame_rate: sps.fps,
+        })
+    }
+
+    fn duration(&self, ticks: i64) -> Duration {
+        Duration::from_micros(u64::try_from(MediaTime::new(ticks, self.video.clock_rate).to_us()).unwrap_or(0))
+    }
+}
+
+/// Whether a stream has something to show here.
+pub(super) fn has_video(tracks: &[Track]) -> bool {
+    tracks.iter().any(|track| track.kind() == TrackKind::Video)
+}
+
+fn sound_ticks(codec: &Codec) -> u32 {
+    match codec {
+        // Packets of 20 ms are what everyone sends (RFC 7587 section 3.2).
+        Codec::Opus { .. } => 960,
+        Codec::H264 { .. } | Codec::H265 { .. } | Codec::Aac { .. } | Codec::G711 { .. } | Codec::Generic { .. } => {
+            AAC_FRAME
+        }
+    }
+}
+
+fn shifted(ticks: i64, rate: NonZeroU32) -> u64 {
+    u64::try_from(ticks + MediaTime::from_us(SHIFT_US, rate).ticks).unwrap_or(0)
+}
