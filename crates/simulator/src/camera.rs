@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use domain::{PathName, Rendition, SessionId, WallTime};
 use futures_util::future::BoxFuture;
 use media::{
@@ -25,7 +26,7 @@ use tokio::time::{interval_at, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{Clip, clips::Clips};
+use crate::{Clip, Stamp, clip::Picture, clips::Clips};
 
 /// Connections one camera takes: few, as real ones do, but enough for a test.
 const CONNECTIONS_MAX: usize = 64;
@@ -178,12 +179,14 @@ impl Player {
         }
         let Some(clip) = self.clip() else { return };
         let Some(picture) = clip.pictures.get(*at) else { return };
+        let now = since_1970();
+        let nal_units = self.stamped(picture, *at, now);
         *at = (*at + 1) % clip.pictures.len();
         let since_origin = due.saturating_duration_since(publisher.origin());
         let head = Head {
             track: clip.track.id,
             pts: MediaTime::from_us(i64::try_from(since_origin.as_micros()).unwrap_or(i64::MAX), clip.track.clock_rate),
-            wall: wall_now(),
+            wall: WallTime::from_unix_us(i64::try_from(now.as_micros()).unwrap_or(i64::MAX)),
             arrived: Instant::now(),
             keyframe: picture.keyframe,
             discontinuity: false,
@@ -191,7 +194,18 @@ impl Player {
         if picture.keyframe {
             publisher.describe(std::slice::from_ref(&clip.track));
         }
-        publisher.push(AccessUnit::new(head, Payload::Frames(Arc::clone(&picture.nal_units))));
+        publisher.push(AccessUnit::new(head, Payload::Frames(nal_units)));
+    }
+
+    /// The picture's NAL units with a stamp before its first slice.
+    fn stamped(&self, picture: &Picture, at: usize, now: Duration) -> Arc<[Bytes]> {
+        let stamp = Stamp {
+            camera: u32::from(self.behaviour.shows.load(Ordering::Relaxed)),
+            counter: u32::try_from(at).unwrap_or(u32::MAX),
+            sent_unix_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+        };
+        let (sets, slices) = picture.nal_units.split_at(picture.first_slice());
+        sets.iter().cloned().chain([stamp.to_nal()]).chain(slices.iter().cloned()).collect()
     }
 }
 
@@ -200,9 +214,8 @@ fn spread(number: u8, below: usize) -> usize {
     usize::from(number) * 618 % 1_000 * below / 1_000
 }
 
-fn wall_now() -> WallTime {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime::from_unix_us(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A camera on loopback lets everyone in.

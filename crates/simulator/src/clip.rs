@@ -64,6 +64,13 @@ impl Clip {
     }
 }
 
+impl Picture {
+    /// Where its slices begin among its NAL units.
+    pub(crate) fn first_slice(&self) -> usize {
+        self.nal_units.iter().take_while(|nal| !matches!(nal_type(nal), Some(SLICE | IDR_SLICE))).count()
+    }
+}
+
 fn pictures(stream: &Bytes) -> Vec<Picture> {
     let mut done = Vec::new();
     let mut open: Vec<Bytes> = Vec::new();
