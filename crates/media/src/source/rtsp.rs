@@ -2,7 +2,7 @@
 //!
 //! A connection goes from DESCRIBE to PLAY, feeds access units, sends receiver reports, asks the camera for a keyframe
 //! at most once a [`KEYFRAME_INTERVAL`], and says TEARDOWN as well as it can when it is dropped. At most
-//! [`CONNECTS_PER_HOST`] connections to one host, and [`CONNECTS`] in all, are on their way to PLAY at a time. It knows
+//! [`CONNECTS_PER_HOST`] connections to one host, and [`CONNECTS`] in all, have not set their tracks up at a time. It knows
 //! no retry and does not notice silence: the supervisor does both.
 
 mod herd;
@@ -40,9 +40,9 @@ use super::{Connector, Error, Feed, Source};
 use crate::{config, stream};
 use herd::{Herd, Place};
 
-/// The most connections to one host that do not play yet.
+/// The most connections to one host whose tracks are not set up yet.
 pub const CONNECTS_PER_HOST: usize = 4;
-/// The most connections in all that do not play yet.
+/// The most connections in all whose tracks are not set up yet.
 pub const CONNECTS: usize = 64;
 /// The shortest time between two keyframes asked of one camera.
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ impl Drop for Connection {
 struct Pull {
     connection: Connection,
     feed: Feed,
-    /// Held until the camera plays.
+    /// Held until the tracks are set up.
     place: Option<Place>,
     media: Option<Media>,
     /// When the camera may be asked for a keyframe again.

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{CONNECTS, CONNECTS_PER_HOST};
 
-/// The places for connections that do not play yet.
+/// The places for connections whose tracks are not set up yet.
 #[derive(Debug)]
 pub(super) struct Herd {
     all: Arc<Semaphore>,

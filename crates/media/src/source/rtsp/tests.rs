@@ -31,11 +31,11 @@ struct Camera {
 
 impl Camera {
     /// Starts it; port 0 lets it choose.
-    fn start(port: u16, audio: &str, password: &str) -> Self {
+    fn start(port: u16, (video, audio): (&str, &str), password: &str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/source/rtsp/tests/server.py");
         // The distribution's own interpreter is the one that has the bindings.
         let mut child = Command::new("/usr/bin/python3")
-            .args([script, &port.to_string(), audio, password])
+            .args([script, &port.to_string(), video, audio, password])
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 starts");
@@ -92,8 +92,8 @@ async fn units(subscription: &mut Subscription, count: usize) -> String {
     seen
 }
 
-async fn check(audio: &str, codec: fn(&Codec) -> bool) {
-    let camera = Camera::start(0, audio, "");
+async fn check(video: &str, audio: &str, codec: fn(&Codec) -> bool) {
+    let camera = Camera::start(0, (video, audio), "");
     let hub = hub_of(format!("rtsp://127.0.0.1:{}/cam", camera.port), None);
     let reader = reader(&hub).await;
     let description = timeout(PATIENCE, reader.ready()).await.unwrap().unwrap();
@@ -107,17 +107,22 @@ async fn check(audio: &str, codec: fn(&Codec) -> bool) {
 
 #[tokio::test]
 async fn a_foreign_server_with_h264_and_aac_is_pulled_from_a_keyframe_on() {
-    check("aac", |codec| matches!(codec, Codec::Aac { sample_rate: 48_000, channels: 2, .. })).await;
+    check("h264", "aac", |codec| matches!(codec, Codec::Aac { sample_rate: 48_000, channels: 2, .. })).await;
 }
 
 #[tokio::test]
 async fn a_foreign_server_with_h264_and_opus_is_pulled_from_a_keyframe_on() {
-    check("opus", |codec| matches!(codec, Codec::Opus { .. })).await;
+    check("h264", "opus", |codec| matches!(codec, Codec::Opus { .. })).await;
+}
+
+#[tokio::test]
+async fn a_foreign_server_with_h265_and_g711_is_pulled_from_a_keyframe_on() {
+    check("h265", "pcma", |codec| matches!(codec, Codec::G711 { mu_law: false, channels: 1 })).await;
 }
 
 #[tokio::test]
 async fn a_stream_comes_back_when_its_server_was_killed_and_started_again() {
-    let camera = Camera::start(0, "none", "");
+    let camera = Camera::start(0, ("h264", "none"), "");
     let port = camera.port;
     let hub = hub_of(format!("rtsp://127.0.0.1:{port}/cam"), None);
     let reader = reader(&hub).await;
@@ -128,7 +133,7 @@ async fn a_stream_comes_back_when_its_server_was_killed_and_started_again() {
     let mut state = reader.stream().watch_state();
     timeout(PATIENCE, state.wait_for(|state| matches!(state, State::Offline { .. }))).await.unwrap().unwrap();
     while subscription.try_pull().is_some() {}
-    let _again = Camera::start(port, "none", "");
+    let _again = Camera::start(port, ("h264", "none"), "");
     timeout(PATIENCE, state.wait_for(|state| *state == State::Online)).await.unwrap().unwrap();
     assert!(units(&mut subscription, 20).await.starts_with('K'));
     hub.shutdown().await;
@@ -136,7 +141,7 @@ async fn a_stream_comes_back_when_its_server_was_killed_and_started_again() {
 
 #[tokio::test]
 async fn a_camera_is_answered_with_a_digest_and_a_wrong_password_is_reported() {
-    let camera = Camera::start(0, "none", "right");
+    let camera = Camera::start(0, ("h264", "none"), "right");
     let url = format!("rtsp://127.0.0.1:{}/cam", camera.port);
     let hub = hub_of(url.clone(), Some(("user", "right")));
     timeout(PATIENCE, reader(&hub).await.ready()).await.unwrap().unwrap();
@@ -157,7 +162,7 @@ async fn pull_once(url: String, credentials: Option<(&str, &str)>) -> Error {
 
 #[tokio::test]
 async fn what_cannot_be_pulled_is_reported_by_its_kind() {
-    let camera = Camera::start(0, "none", "");
+    let camera = Camera::start(0, ("h264", "none"), "");
     let missing = pull_once(format!("rtsp://127.0.0.1:{}/other", camera.port), None).await;
     assert_eq!(
         (missing.kind, missing.reason.as_str()),

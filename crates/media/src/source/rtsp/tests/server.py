@@ -8,23 +8,25 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
 
-VIDEO = (
-    "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1"
-    " ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=200 key-int-max=15 ! rtph264pay name=pay0 pt=96"
-)
+PICTURE = "videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1 ! "
+VIDEO = {
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast bitrate=200 key-int-max=15 ! rtph264pay name=pay0 pt=96",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast bitrate=200 key-int-max=15 ! rtph265pay name=pay0 pt=96",
+}
 AUDIO = {
     "none": "",
     "aac": " audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! rtpmp4gpay name=pay1 pt=97",
+    "pcma": " audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8",
     "opus": " audiotestsrc is-live=true ! audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay1 pt=97",
 }
 
 Gst.init(None)
-port, audio, password = sys.argv[1], sys.argv[2], sys.argv[3]
+port, video, audio, password = sys.argv[1:5]
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(port)
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch("( " + VIDEO + AUDIO[audio] + " )")
+factory.set_launch("( " + PICTURE + VIDEO[video] + AUDIO[audio] + " )")
 factory.set_shared(True)
 if password:
     auth = GstRtspServer.RTSPAuth()
