@@ -218,4 +218,22 @@ mod tests {
         assert_eq!(nals, [&[0x67, 1][..], &[0x68, 2], &[0x65, 3]]);
         assert_eq!(annex_b(&Bytes::from_static(b"no start")).count(), 0);
     }
+
+    #[test]
+    fn a_bent_sps_never_panics() {
+        let mut seed = 1_u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize
+        };
+        for _ in 0..50_000 {
+            let mut sps = HIGH.to_vec();
+            for _ in 0..=random() % 4 {
+                let at = 1 + random() % (sps.len() - 1);
+                sps[at] = random() as u8 & if random().is_multiple_of(2) { 0 } else { 0xff };
+            }
+            sps.truncate(1 + random() % sps.len());
+            let _ = (Sps::parse(&sps), is_b_slice(&sps));
+        }
+    }
 }
