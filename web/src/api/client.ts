@@ -42,7 +42,8 @@ export async function listCameras(signal: AbortSignal): Promise<Camera[]> {
   const cameras: Camera[] = [];
   for (;;) {
     const page = await get<CameraList>(`/api/v1/cameras?limit=${PAGE}&offset=${cameras.length}`, signal);
-    cameras.push(...page.cameras);
+    // The time of the look-up differs with every answer; without it an unchanged list stays the same list.
+    cameras.push(...page.cameras.map(({ last_update: _, ...camera }) => camera));
     if (page.cameras.length === 0 || cameras.length >= Math.min(page.total, CAMERAS_MAX)) return cameras;
   }
 }

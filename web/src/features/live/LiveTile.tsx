@@ -67,7 +67,7 @@ export function LiveTile({ id, tileKey, cell, camera, focusable, full, hidden, a
         <Rate view={view} />
       </div>
       <div ref={picture} className={css.picture} />
-      {view.covered && <TileCover view={view} camera={camera} />}
+      {view.covered && <TileCover view={view} />}
       {info && <TileInfo tile={tile} camera={camera} />}
       <div className={css.tools}>
         <ToolButton label={t("tile.info")} reached={focusable} pressed={info} onClick={() => setInfo(!info)}>

@@ -9,7 +9,7 @@ const blank = new Tile("a#0", { key: "a#0", camera: { id: "a" }, visible: true, 
 
 async function check(language: "en" | "ar", view: Partial<TileView>, text: string) {
   await i18next.changeLanguage(language);
-  render(<TileCover view={{ ...blank, ...view }} camera={undefined} />);
+  render(<TileCover view={{ ...blank, ...view }} />);
   expect(screen.getByText(text)).toBeInTheDocument();
 }
 

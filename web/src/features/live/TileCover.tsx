@@ -1,14 +1,13 @@
 import { IconAlertTriangle, IconLock, IconPlugConnectedX } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
-import type { Camera } from "../../api/types";
 import { clockTime } from "../../i18n/format";
 import type { TileView } from "../../player/tile";
 import { useNames } from "./names";
 import css from "./TileCell.module.css";
 
 /** What stands where no picture may be shown: why, and what happens next. */
-export function TileCover({ view, camera }: { view: TileView; camera: Camera | undefined }) {
-  const text = useText(view, camera);
+export function TileCover({ view }: { view: TileView }) {
+  const text = useText(view);
   return (
     <div className={css.cover} dir="auto">
       {view.word === "offline" && <IconPlugConnectedX size={22} stroke={1.5} aria-hidden />}
@@ -31,14 +30,13 @@ function Refused({ code }: { code: string | undefined }) {
   );
 }
 
-function useText(view: TileView, camera: Camera | undefined): string[] {
+function useText(view: TileView): string[] {
   const { t, i18n } = useTranslation("live");
   const names = useNames();
   const arabic = i18n.language === "ar";
   if (view.word === "stale") return [t("state.stale", { s: view.ageS })];
   if (view.word === "offline") {
-    const told = camera?.status === "OFFLINE" ? Date.parse(camera.last_update ?? "") : Number.NaN;
-    const since = new Date(Number.isNaN(told) ? (view.offlineSince ?? Date.now()) : told);
+    const since = new Date(view.offlineSince ?? Date.now());
     const line = t("state.offline", { time: clockTime(since, arabic ? "ar" : "en") });
     return view.reason === null ? [line] : [line, view.reason];
   }
