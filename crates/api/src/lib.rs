@@ -5,6 +5,7 @@
 pub mod caller;
 pub mod control;
 pub mod health;
+pub mod hls;
 pub mod metrics;
 mod openapi;
 pub mod platform;

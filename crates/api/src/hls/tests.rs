@@ -1,0 +1,280 @@
+use super::*;
+
+#[test]
+fn a_url_is_told_by_its_end() {
+    let path = |name| PathName::new(name).unwrap();
+    for (rest, want) in [
+        ("a/index.m3u8", Some(Target::File(path("a"), "index.m3u8".into()))),
+        ("a/b/part_1_2.mp4", Some(Target::File(path("a/b"), "part_1_2.mp4".into()))),
+        ("a/b/", Some(Target::Page)),
+        ("a/player.js", Some(Target::Script)),
+        ("a/b", Some(Target::WithoutSlash("b".into()))),
+        ("a.mp4", Some(Target::WithoutSlash("a.mp4".into()))),
+        ("../index.m3u8", None),
+        ("a//index.m3u8", None),
+    ] {
+        assert_eq!(Target::of(rest), want, "{rest}");
+    }
+}
+
+#[test]
+fn a_range_is_read_as_the_rfc_says() {
+    let part = |start, end| Range::Part { start, end };
+    for (asked, want) in [
+        ("bytes=0-3", part(0, 4)),
+        ("bytes=4-", part(4, 10)),
+        ("bytes=-3", part(7, 10)),
+        ("bytes=-30", part(0, 10)),
+        ("bytes=8-99", part(8, 10)),
+        ("bytes=10-", Range::Outside),
+        ("bytes=10-12", Range::Outside),
+        ("bytes=-0", Range::Outside),
+        ("bytes=5-2", Range::Whole),
+        ("bytes=0-1,3-4", Range::Whole),
+        ("lines=0-1", Range::Whole),
+        ("bytes=99999999999999999999-", Range::Whole),
+    ] {
+        let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static(asked))]);
+        assert_eq!(range(&headers, 10), want, "{asked}");
+    }
+    assert_eq!(range(&HeaderMap::new(), 10), Range::Whole);
+}
+
+#[test]
+fn a_token_of_the_query_stands_in_every_uri() {
+    let text = "#EXTM3U\n#EXT-X-MAP:URI=\"init_0.mp4\"\n#EXT-X-PART:DURATION=0.2,URI=\"part_1_0.mp4\",INDEPENDENT=YES\nseg_1.mp4\n";
+    let want = "#EXTM3U\n#EXT-X-MAP:URI=\"init_0.mp4?token=a\"\n\
+        #EXT-X-PART:DURATION=0.2,URI=\"part_1_0.mp4?token=a\",INDEPENDENT=YES\nseg_1.mp4?token=a\n";
+    assert_eq!(with_query(text, "token=a"), want);
+    assert_eq!(token("_HLS_msn=1&token=a"), Some("token=a"));
+    assert_eq!((token("a=b"), token("token=a\"b")), (None, None));
+}
+
+mod served {
+    //! A clip that ffmpeg makes is published frame by frame and read back by clients over HTTP.
+
+    use std::{
+        net::SocketAddr,
+        num::NonZeroU32,
+        process::Stdio,
+        sync::Arc,
+        time::{Duration, Instant},
+    };
+
+    use axum::{Router, body::to_bytes, extract::ConnectInfo, http::Request};
+    use domain::{Secret, SessionId, WallTime};
+    use media::{
+        admission::{Permit, TokenPolicy},
+        config,
+        hub::{Publisher, PublisherKind},
+        source::{Connector, Source},
+    };
+    use media_proto::{AccessUnit, Codec, MediaTime, Payload, Track, TrackId, h264, unit::Head};
+    use tokio::{net::TcpListener, process::Command, task::JoinSet, time::timeout};
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const PICTURE: Duration = Duration::from_millis(40);
+    const RATE: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
+
+    struct NoCameras;
+
+    impl Connector for NoCameras {
+        fn connect(&self, _: &config::Source) -> Option<Box<dyn Source>> {
+            None
+        }
+    }
+
+    /// The pictures of a clip of four seconds with B-frames and a keyframe each second, in decoding order.
+    async fn clip() -> Vec<Vec<Bytes>> {
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-t", "4", "-c:v", "libx264"])
+            .args([
+                "-preset",
+                "veryfast",
+                "-g",
+                "25",
+                "-bf",
+                "2",
+                "-x264-params",
+                "aud=1:scenecut=0:open-gop=0:b-adapt=0",
+            ])
+            .args(["-f", "h264", "-"])
+            .output()
+            .await
+            .unwrap();
+        assert!(made.status.success());
+        let mut pictures: Vec<Vec<Bytes>> = Vec::new();
+        for nal in h264::annex_b(&Bytes::from(made.stdout)) {
+            if nal[0] & 31 == 9 {
+                pictures.push(Vec::new());
+            }
+            pictures.last_mut().unwrap().push(nal);
+        }
+        assert_eq!(pictures.len(), 100);
+        pictures
+    }
+
+    /// Where each picture of a GOP of 25 with two B-frames is shown: x264 sends `I P B B P B B …`.
+    fn shown_at(coded: i64) -> i64 {
+        match coded % 25 {
+            0 => coded,
+            place if place % 3 == 1 => (coded + 2).min(coded - place + 24),
+            _ => coded - 1,
+        }
+    }
+
+    async fn publish(publisher: Publisher, pictures: Vec<Vec<Bytes>>) {
+        let mut tick = tokio::time::interval(PICTURE);
+        for (count, nals) in (0i64..).zip(pictures.iter().cycle()) {
+            tick.tick().await;
+            let head = Head {
+                track: TrackId(0),
+                pts: MediaTime::new(shown_at(count) * 3600, RATE),
+                wall: WallTime::from_unix_us(1_700_000_000_000_000 + count * 40_000),
+                arrived: Instant::now(),
+                keyframe: nals.iter().any(|nal| nal[0] & 31 == 5),
+                discontinuity: false,
+            };
+            publisher.push(AccessUnit::new(head, Payload::Frames(nals.as_slice().into())));
+        }
+    }
+
+    struct Server {
+        router: Router,
+        address: SocketAddr,
+        tasks: JoinSet<()>,
+    }
+
+    async fn start() -> Server {
+        let policy = TokenPolicy::new(Secret::new("right".into()), true);
+        let hub = Hub::new(Arc::new(policy), Arc::new(NoCameras));
+        hub.apply(config::Paths { all_others: Some(Arc::default()), ..config::Paths::default() });
+        let pictures = clip().await;
+        let set = |kind: u8| pictures[0].iter().find(|nal| nal[0] & 31 == kind).unwrap().clone();
+        let codec = Codec::H264 { sps: set(7), pps: set(8) };
+        let track = Track { id: TrackId(0), codec, clock_rate: RATE, payload_type: 96 };
+        let permit = Permit::new("test".into(), ());
+        let id = SessionId::from_uuid(Uuid::new_v4());
+        let path = PathName::new("yard/gate").unwrap();
+        let publisher = hub.publish(&path, permit, PublisherKind::RtspSession, id, &[track]).unwrap();
+        let muxers = Muxers::new(media::hls::Config::default(), hub.clone(), CancellationToken::new());
+        let router = router(Hls { hub, muxers });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(publish(publisher, pictures));
+        tasks.spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Server { router, address, tasks }
+    }
+
+    impl Server {
+        async fn send(&self, request: axum::http::request::Builder) -> (StatusCode, HeaderMap, Bytes) {
+            let mut request: Request<Body> = request.body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+            let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+            (parts.status, parts.headers, to_bytes(body, 1 << 24).await.unwrap())
+        }
+
+        async fn get(&self, uri: &str) -> (StatusCode, HeaderMap, Bytes) {
+            self.send(Request::get(format!("/yard/gate/{uri}"))).await
+        }
+
+        async fn text(&self, uri: &str) -> String {
+            let (status, _, body) = self.get(uri).await;
+            assert_eq!(status, 200, "{uri}: {body:?}");
+            String::from_utf8(body.into()).unwrap()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn viewers_get_playlists_and_media_by_the_rules_of_the_draft() {
+        let server = start().await;
+        let (status, headers, index) = server.get("index.m3u8").await;
+        assert_eq!((status.as_u16(), &headers[header::CONTENT_TYPE]), (200, &HeaderValue::from_static(PLAYLIST)));
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(String::from_utf8_lossy(&index).contains("RESOLUTION=320x240"), "{index:?}");
+
+        let text = server.text("main_stream.m3u8").await;
+        let hinted = text.split("TYPE=PART,URI=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let asked = Instant::now();
+        let (status, headers, part) = server.get(&hinted).await;
+        assert_eq!(status, 200, "a hinted part is waited for");
+        assert!(asked.elapsed() < Duration::from_secs(3) && headers[header::CACHE_CONTROL] != "no-cache");
+
+        let whole = part.len();
+        let ranged = server.send(Request::get(format!("/yard/gate/{hinted}")).header("range", "bytes=0-3")).await;
+        assert_eq!((ranged.0.as_u16(), ranged.2.len()), (206, 4));
+        assert_eq!(ranged.1[header::CONTENT_RANGE], format!("bytes 0-3/{whole}"));
+        let outside =
+            server.send(Request::get(format!("/yard/gate/{hinted}")).header("range", "bytes=99999999-")).await;
+        assert_eq!(outside.0, 416);
+
+        for (uri, want) in [
+            ("main_stream.m3u8?_HLS_part=1", 400),
+            ("main_stream.m3u8?_HLS_msn=99999999999", 400),
+            ("main_stream.m3u8?_HLS_msn=x", 400),
+            ("main_stream.m3u8?_HLS_msn=0&_HLS_part=0", 200),
+            ("part_9_99999.mp4", 404),
+            ("index.m3u8?token=wrong", 401),
+            ("index.m3u8?token=right", 200),
+        ] {
+            assert_eq!(server.get(uri).await.0.as_u16(), want, "{uri}");
+        }
+        let packed = server.send(Request::get("/yard/gate/main_stream.m3u8").header("accept-encoding", "gzip")).await;
+        assert_eq!(packed.1[header::CONTENT_ENCODING], "gzip");
+        assert_eq!(server.send(Request::post("/yard/gate/index.m3u8")).await.0, 405);
+        assert_eq!(server.send(Request::options("/yard/gate/index.m3u8")).await.0, 204);
+        let (status, headers, _) = server.send(Request::get("/yard/gate")).await;
+        assert_eq!((status.as_u16(), &headers[header::LOCATION]), (302, &HeaderValue::from_static("gate/")));
+        assert!(server.text("").await.contains("player.js"));
+        assert_eq!(server.send(Request::get("/other/index.m3u8")).await.0, 404);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn parts_keep_their_target_and_each_reload_waits_for_the_next() {
+        let server = start().await;
+        let mut text = server.text("main_stream.m3u8").await;
+        let begun = Instant::now();
+        let mut reloads = 0;
+        while begun.elapsed() < Duration::from_secs(3) {
+            let target: f64 = text.split("PART-TARGET=").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("#EXT-X-PART:")) {
+                let duration: f64 = line.split("DURATION=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+                let last = lines.get(at + 1).is_none_or(|next| !next.starts_with("#EXT-X-PART:"));
+                assert!(
+                    duration <= target + 1e-6 && (last || duration >= 0.85 * target),
+                    "{duration} of {target}\n{text}"
+                );
+            }
+            let hint = text.split("TYPE=PART,URI=\"part_").nth(1).unwrap().split(".mp4").next().unwrap();
+            let (msn, part) = hint.rsplit_once('_').unwrap();
+            let msn = msn.rsplit('_').next().unwrap();
+            text = server.text(&format!("main_stream.m3u8?_HLS_msn={msn}&_HLS_part={part}")).await;
+            reloads += 1;
+        }
+        assert!((9..=24).contains(&reloads), "{reloads} parts of 200 ms in three seconds");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ffmpeg_decodes_it_without_a_complaint() {
+        let server = start().await;
+        let mut ffmpeg = Command::new("ffmpeg");
+        let url = format!("http://{}/yard/gate/index.m3u8", server.address);
+        ffmpeg.args(["-v", "error", "-i", &url, "-t", "4", "-progress", "-", "-f", "null", "/dev/null"]);
+        ffmpeg.stdin(Stdio::null()).kill_on_drop(true);
+        let output = timeout(Duration::from_secs(45), ffmpeg.output()).await.unwrap().unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+        let frames = String::from_utf8_lossy(&output.stdout);
+        let frames: u32 =
+            frames.lines().filter_map(|line| line.strip_prefix("frame=")).next_back().unwrap().trim().parse().unwrap();
+        assert!(frames >= 99, "{frames} pictures in four seconds");
+        drop(server.tasks);
+    }
+}
