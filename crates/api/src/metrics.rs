@@ -371,3 +371,33 @@ pub(crate) fn own(paths: &[PathSnapshot], started: WallTime) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, muxers: &[HlsMuxer], want: &str) {
+        let filter = Filter::of_query(query);
+        let mut text = String::new();
+        if filter.wants("hls_muxers", "hls_muxer") {
+            muxer_family(&mut text, muxers.iter().filter(|muxer| filter.takes("hls_muxer", &muxer.path)));
+        }
+        assert_eq!(text, want, "{query}");
+    }
+
+    #[test]
+    fn a_family_shows_its_members_or_its_bare_names() {
+        let time = WallTime::from_unix_us(0);
+        let muxer = HlsMuxer::new("a\"b".into(), time, time, 5, 6);
+        let full = "hls_muxers{name=\"a\\\"b\"} 1\nhls_muxers_outbound_bytes{name=\"a\\\"b\"} 5\n\
+                    hls_muxers_outbound_frames_discarded{name=\"a\\\"b\"} 6\nhls_muxers_bytes_sent{name=\"a\\\"b\"} 5\n";
+        let bare = "hls_muxers 0\nhls_muxers_outbound_bytes 0\nhls_muxers_outbound_frames_discarded 0\n\
+                    hls_muxers_bytes_sent 0\n";
+        let one = std::slice::from_ref(&muxer);
+        check("", one, full);
+        check("type=hls_muxers", one, full);
+        check("hls_muxer=other", one, bare);
+        check("type=paths", one, "");
+        check("", &[], bare);
+    }
+}

@@ -9,8 +9,9 @@ use media::{
     hub::{PathSnapshot, PublisherKind, ReaderKind, SourceSnapshot},
     rtsp::{ConnectionSnapshot, SessionSnapshot, SessionState, Transport},
     stream::State,
+    webrtc,
 };
-use media_proto::{Codec, Track};
+use media_proto::{Codec, Track, h264};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -164,7 +165,12 @@ fn track_object(track: &Track) -> TrackObject {
         Codec::G711 { mu_law, channels } => Some(serde_json::json!({
             "muLaw": mu_law, "sampleRate": track.clock_rate, "channelCount": channels,
         })),
-        Codec::H264 { .. } | Codec::H265 { .. } | Codec::Generic { .. } => None,
+        Codec::H264 { sps, .. } => h264::Sps::parse(sps).map(|sps| {
+            serde_json::json!({
+                "width": sps.width, "height": sps.height, "profile": sps.profile_name(), "level": sps.level_name(),
+            })
+        }),
+        Codec::H265 { .. } | Codec::Generic { .. } => None,
     };
     TrackObject { codec: codec_name(&track.codec), codec_props }
 }
@@ -322,6 +328,30 @@ pub struct WebRtcSession {
 impl WebRtcSession {
     /// Every session reads: publishing by WHIP is not here.
     pub(crate) const STATE: &str = "read";
+}
+
+impl From<&webrtc::SessionSnapshot> for WebRtcSession {
+    fn from(session: &webrtc::SessionSnapshot) -> Self {
+        Self {
+            id: session.id,
+            created: session.created,
+            remote_addr: session.remote_addr,
+            peer_connection_established: session.peer_connection_established,
+            local_candidate: session.local_candidate.clone(),
+            remote_candidate: session.remote_candidate.clone(),
+            path: session.path.clone(),
+            query: session.query.clone(),
+            user: session.user.clone(),
+            user_agent: session.user_agent.clone(),
+            inbound_bytes: session.inbound_bytes,
+            inbound_rtcp_packets: session.inbound_rtcp_packets,
+            outbound_bytes: session.outbound_bytes,
+            outbound_rtp_packets: session.outbound_rtp_packets,
+            outbound_rtcp_packets: session.outbound_rtcp_packets,
+            outbound_frames_discarded: session.outbound_frames_discarded,
+            video_stopped: session.video_stopped.clone(),
+        }
+    }
 }
 
 impl Serialize for WebRtcSession {

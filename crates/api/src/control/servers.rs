@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::SessionId;
 use futures_util::future::BoxFuture;
-use media::rtsp;
+use media::{rtsp, webrtc};
 
 use super::{
     Error,
@@ -58,4 +58,14 @@ pub trait WebRtcSessions: Send + Sync {
 pub trait HlsMuxers: Send + Sync {
     /// All packagers.
     fn muxers(&self) -> Vec<HlsMuxer>;
+}
+
+impl WebRtcSessions for webrtc::Engine {
+    fn sessions(&self) -> Vec<WebRtcSession> {
+        Self::sessions(self).iter().map(WebRtcSession::from).collect()
+    }
+
+    fn kick(&self, id: SessionId) -> BoxFuture<'_, bool> {
+        Box::pin(Self::kick(self, id))
+    }
 }

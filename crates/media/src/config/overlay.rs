@@ -100,8 +100,8 @@ pub(super) fn merged<'a>(defaults: &Keys, layers: impl IntoIterator<Item = &'a K
 }
 
 /// The typed global configuration.
-pub(super) fn global(own: &Keys) -> Result<Global, Error> {
-    let all = Reader(merged(GLOBAL.defaults(), [own]));
+pub(super) fn global(running: &Keys, own: &Keys) -> Result<Global, Error> {
+    let all = Reader(merged(GLOBAL.defaults(), [running, own]));
     let global = Global {
         hls_segment_count: all.number("hlsSegmentCount")?,
         hls_segment_duration: all.duration("hlsSegmentDuration")?,

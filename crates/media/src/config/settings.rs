@@ -330,7 +330,7 @@ impl State {
 
     /// What would run after `change`; `all` reads every entry anew.
     fn next(&self, change: &Change, all: bool) -> Result<Next, Error> {
-        let global = overlay::global(change.global.as_ref().unwrap_or(&self.set.global))?;
+        let global = overlay::global(&self.running, change.global.as_ref().unwrap_or(&self.set.global))?;
         let defaults = change.defaults.as_ref().unwrap_or(&self.set.defaults);
         // The defaults must hold for a path of their own, whether or not there is one.
         overlay::path(&Keys::new(), &without(defaults, "sourceOnDemand"), true, None)?;

@@ -128,9 +128,9 @@ async fn what_is_set_lies_over_the_defaults() {
     let shown = |name: &str| settings.get(name).unwrap();
     assert_eq!((&shown("a/b")["maxReaders"], &shown("test")["maxReaders"]), (&json!(2), &json!(5)));
     assert_eq!(shown("test")["overridePublisher"], false);
-    settings.patch_global(keys(json!({"hlsSegmentCount": 10}))).await.unwrap();
-    assert_eq!(settings.global().hls_segment_count, 10);
-    assert!(settings.patch_global(keys(json!({"hlsPartDuration": "2s"}))).await.is_err());
+    assert_eq!(settings.global().hls_segment_count, 7);
+    settings.patch_global(keys(json!({"hlsSegmentCount": 7, "hlsMuxerCloseAfter": "1m"}))).await.unwrap();
+    assert!(settings.patch_global(keys(json!({"hlsSegmentCount": 10}))).await.is_err());
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn changes_survive_a_restart_and_unchanged_paths_keep_running() {
         settings.delete("gone").await.unwrap();
         settings.delete("test").await.unwrap();
         settings.patch("cam", keys(json!({"maxReaders": 9}))).await.unwrap();
-        settings.patch_global(keys(json!({"hlsSegmentDuration": "2s"}))).await.unwrap();
+        settings.patch_defaults(keys(json!({"maxReaders": 4}))).await.unwrap();
         let kept = hub.path_snapshot(reader.path()).unwrap();
         assert_eq!(kept.readers.len(), 1, "a change elsewhere leaves a path and its readers alone");
     }
@@ -191,7 +191,7 @@ async fn changes_survive_a_restart_and_unchanged_paths_keep_running() {
     assert_eq!(names(&settings), ["cam", "kept", "~^metro_.+$"]);
     assert_eq!(settings.get("kept").unwrap()["maxReaders"], 3);
     assert_eq!(settings.get("cam").unwrap()["maxReaders"], 9);
-    assert_eq!(settings.global().hls_segment_duration.as_secs(), 2);
+    assert_eq!(settings.get("~^metro_.+$").unwrap()["maxReaders"], 4);
     let running: Vec<_> = hub.paths().iter().map(|path| path.name.to_string()).collect();
     assert_eq!(running, ["cam", "kept"]);
 }
