@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::SessionId;
 use futures_util::future::BoxFuture;
-use media::{rtsp, webrtc};
+use media::{hls, rtsp, webrtc};
 
 use super::{
     Error,
@@ -67,5 +67,15 @@ impl WebRtcSessions for webrtc::Engine {
 
     fn kick(&self, id: SessionId) -> BoxFuture<'_, bool> {
         Box::pin(Self::kick(self, id))
+    }
+}
+
+impl HlsMuxers for hls::Muxers {
+    fn muxers(&self) -> Vec<HlsMuxer> {
+        let object = |muxer: hls::MuxerSnapshot| {
+            let hls::MuxerSnapshot { path, created, last_request, outbound_bytes, outbound_frames_discarded } = muxer;
+            HlsMuxer::new(path.to_string(), created, last_request, outbound_bytes, outbound_frames_discarded)
+        };
+        self.list().into_iter().map(object).collect()
     }
 }
