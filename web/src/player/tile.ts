@@ -166,7 +166,8 @@ export class Tile {
     for (const seat of [this.seat, this.next]) {
       if (seat === null) continue;
       const moved = seat.line.read(now);
-      if (seat.slot.covered) continue;
+      // Closing a connection flushes a last frame to the screen; it is as old as the loss.
+      if (seat.slot.covered || !seat.pool.session.isOpen) continue;
       if (moved) this.displayedAt = now;
       if (sample) seat.line.onFrame((frame) => this.sample(seat, frame.rtp, utcOffsetMs));
     }

@@ -199,6 +199,18 @@ describe("the wall", () => {
     expect(view("a")).toMatchObject({ word: "live", covered: false });
   });
 
+  it("does not call the frame live that a closing connection flushes", () => {
+    show("a");
+    session(0).ready();
+    const picture = session(0).live("a");
+    picture.frame(1_000);
+    vi.advanceTimersByTime(3_000);
+    session(0).lose();
+    picture.frame(2_000);
+    vi.advanceTimersByTime(500);
+    expect(view("a").word).toBe("stale");
+  });
+
   it("waits longer after each opening that fails", () => {
     show("a");
     const opened = () => sessions.length;

@@ -18,7 +18,7 @@ const REPORT_MS = 10_000;
 /** An assign that nothing answers is sent again after this. */
 const UNANSWERED_MS = 5_000;
 /** No picture in any live slot for this long starts the check for packets. */
-const NO_PICTURE_MS = 2_500;
+const NO_PICTURE_MS = 2_000;
 /** A replaced session closes when its tiles have moved, at the latest after this. */
 const RETIRE_MS = 5_000;
 /** A hidden window gives its slots back after this. */
