@@ -1,0 +1,182 @@
+//! Starts what the configuration names, in the order in which it depends on each other, and stops it the other way round.
+
+mod faces;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use domain::{Rendition, WallTime};
+use media::{
+    Hub,
+    admission::TokenPolicy,
+    catalogue::Catalogue,
+    config::{Base, BaseEntry, FileStore, Keys, Settings},
+    hls, rtsp,
+    source::rtsp::RtspConnector,
+    webrtc,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cameras::Cameras,
+    command::say,
+    config::{CameraEntry, Loaded, Service},
+    demo, token,
+};
+
+/// Paths that anyone who is let in may publish to, besides those of cameras.
+const PUBLISH_PATTERNS: [&str; 6] =
+    ["~^dubai_police_.+$", "~^metro_.+$", "~^bus_.+$", "~^other_.+$", "~^camera_.+$", "test"];
+
+/// Runs the services until `stop`. With `clips`, the cameras are those of the demonstration.
+pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: CancellationToken) -> Result<()> {
+    let data = loaded.config.data.0.clone();
+    std::fs::create_dir_all(&data).with_context(|| format!("data: cannot make {}", data.display()))?;
+    let token = match loaded.config.access.token.take() {
+        Some(token) => token::Token { secret: token.0, is_new: false },
+        None => token::open(&data)?,
+    };
+    let simulator = match &clips {
+        Some(clips) => {
+            let (simulator, cameras) = demo::start(clips, stop.clone()).await?;
+            loaded.config.cameras.extend(cameras);
+            Some(simulator)
+        }
+        None => None,
+    };
+    let policy = Arc::new(TokenPolicy::new(token.secret.clone(), loaded.config.access.trust_loopback));
+    let engine = Engine::start(&loaded, &data, policy, &stop).await?;
+    let served = faces::start(&loaded, &engine, &stop).await;
+    if served.is_ok() {
+        announce(&loaded, &token, &data);
+        stop.cancelled().await;
+    }
+    stop.cancel();
+    if let Ok(faces) = served.as_ref() {
+        faces.stopped().await;
+    }
+    engine.shutdown().await;
+    if let Some(simulator) = simulator {
+        simulator.shutdown().await;
+    }
+    served.map(drop)
+}
+
+/// The media engine and what its faces share.
+pub(crate) struct Engine {
+    pub(crate) policy: Arc<TokenPolicy>,
+    pub(crate) catalogue: Arc<dyn Catalogue>,
+    pub(crate) hub: Hub,
+    pub(crate) settings: Settings,
+    pub(crate) rtsp: Arc<rtsp::Server>,
+    pub(crate) webrtc: webrtc::Engine,
+    pub(crate) muxers: hls::Muxers,
+    pub(crate) started: WallTime,
+}
+
+impl Engine {
+    async fn start(loaded: &Loaded, data: &Path, policy: Arc<TokenPolicy>, stop: &CancellationToken) -> Result<Self> {
+        let listen = &loaded.config.listen;
+        let catalogue: Arc<dyn Catalogue> = Arc::new(Cameras::new(&loaded.config.cameras));
+        let hub = Hub::new(policy.clone(), Arc::new(RtspConnector::new()));
+        let store = FileStore::open(data).context("data: cannot open the stored configuration")?;
+        let settings = Settings::open(Arc::new(store), base(loaded), hub.clone()).await?;
+        let rtsp = rtsp::Config {
+            address: listen.rtsp,
+            rtp_address: listen.rtp,
+            rtcp_address: listen.rtcp,
+            auth_methods: vec![rtsp::AuthMethod::Basic, rtsp::AuthMethod::DigestMd5, rtsp::AuthMethod::DigestSha256],
+            ..rtsp::Config::default()
+        };
+        let rtsp = rtsp::Server::start(rtsp, hub.clone(), stop.child_token())
+            .map_err(|error| taken(loaded, "listen.rtsp", listen.rtsp, error.into()))?;
+        let webrtc = webrtc::Config {
+            udp_address: listen.webrtc_udp,
+            additional_hosts: loaded.config.media.webrtc_additional_hosts.clone(),
+            ..webrtc::Config::default()
+        };
+        let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
+            .map_err(|error| taken(loaded, "listen.webrtc_udp", listen.webrtc_udp, error.into()))?;
+        let global = settings.global();
+        let hls = hls::Config {
+            segment_count: global.hls_segment_count as usize,
+            segment_duration: global.hls_segment_duration,
+            part_duration: global.hls_part_duration,
+            segment_max_bytes: usize::try_from(global.hls_segment_max_bytes).unwrap_or(usize::MAX),
+            close_after: global.hls_muxer_close_after,
+        };
+        let muxers = hls::Muxers::new(hls, hub.clone(), stop.child_token());
+        Ok(Self { policy, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
+    }
+
+    async fn shutdown(self) {
+        self.webrtc.stopped().await;
+        self.muxers.stopped().await;
+        self.rtsp.shutdown().await;
+        self.hub.shutdown().await;
+    }
+}
+
+/// An error about an address, with the place that set it and what to do.
+pub(crate) fn taken(loaded: &Loaded, key: &str, address: std::net::SocketAddr, error: anyhow::Error) -> anyhow::Error {
+    let place = loaded.place_of(key);
+    error.context(format!("{place} = \"{address}\" cannot be used; stop the program that holds it or choose another"))
+}
+
+/// What the configuration file says of paths: the publishing patterns and the streams of the cameras.
+fn base(loaded: &Loaded) -> Base {
+    let listen = &loaded.config.listen;
+    let running = keys(json!({
+        "rtspAddress": listen.rtsp.to_string(),
+        "rtpAddress": listen.rtp.to_string(),
+        "rtcpAddress": listen.rtcp.to_string(),
+        "hlsAddress": listen.hls.to_string(),
+        "webrtcAddress": listen.webrtc.to_string(),
+        "webrtcLocalUDPAddress": listen.webrtc_udp.to_string(),
+        "apiAddress": listen.control.to_string(),
+        "metricsAddress": listen.metrics.to_string(),
+        "api": true,
+        "metrics": true,
+    }));
+    let patterns =
+        PUBLISH_PATTERNS.iter().map(|name| BaseEntry { name: (*name).into(), keys: Keys::new(), camera: None });
+    let cameras = loaded.config.cameras.iter().flat_map(camera_entries);
+    Base { running, entries: patterns.chain(cameras).collect() }
+}
+
+fn camera_entries(entry: &CameraEntry) -> impl Iterator<Item = BaseEntry> {
+    let camera = entry.camera();
+    let entry = entry.clone();
+    [Rendition::Main, Rendition::Sub].into_iter().filter_map(move |rendition| {
+        let name = camera.path(rendition)?.to_string();
+        let keys = keys(json!({ "source": entry.url(rendition)?, "sourceOnDemand": true }));
+        Some(BaseEntry { name, keys, camera: Some(camera.id) })
+    })
+}
+
+fn keys(value: serde_json::Value) -> Keys {
+    if let serde_json::Value::Object(keys) = value { keys } else { Keys::new() }
+}
+
+/// Tells the person at the terminal where to go and how to get in.
+fn announce(loaded: &Loaded, token: &token::Token, data: &Path) {
+    let port = loaded.config.listen.web.port();
+    let cameras = loaded.config.cameras.len();
+    if loaded.config.services.runs(Service::Api) {
+        say(&format!("\n  cctv is running with {cameras} cameras: http://localhost:{port}/"));
+    }
+    if token.is_new {
+        say(&format!("  From other machines sign in with this token (shown once): {}", token.secret.expose()));
+    }
+    say(&format!("  On this machine no sign-in is needed; the token is kept in {}\n", data.join("token").display()));
+}
+
+fn now() -> WallTime {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| anyhow!(error)).unwrap_or_default();
+    WallTime::from_unix_us(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}
