@@ -122,7 +122,7 @@ impl Packager {
             Error::Unsupported(format!("path {} cannot be shown as HLS: {found}", self.path))
         };
         let mut cutter = Cutter::new(self.config.clone(), &tracks).ok_or_else(unfit)?;
-        let mut publication = Publication::default();
+        let mut publication = Publication::new(self.created);
         loop {
             match subscription.pull().await {
                 Pulled::Described(_) => {}
@@ -206,8 +206,10 @@ fn copy(error: &Error, path: &PathName) -> Error {
 }
 
 /// Builds windows out of cuts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Publication {
+    /// Tenths of a second since 1970: segments are longer, so numbers grow from one packager to the next.
+    base: u64,
     window: Option<Window>,
     /// The segment that is being made before the first window is published.
     first: Option<(Opening, Vec<Arc<Part>>)>,
@@ -215,6 +217,11 @@ struct Publication {
 }
 
 impl Publication {
+    fn new(created: WallTime) -> Self {
+        let base = u64::try_from(created.unix_us() / 100_000).unwrap_or(0);
+        Self { base, window: None, first: None, init: None }
+    }
+
     /// Takes a cut; true when there is a new window to publish.
     fn take(&mut self, cut: Cut, cutter: &Cutter, config: &Config) -> bool {
         match cut {
@@ -251,7 +258,8 @@ impl Publication {
             window.codecs = init.codecs;
             window.resolution = Some(init.resolution);
         }
-        let opening = Opening { map_uri: map_uri(window.inits.len()), program_date_time: wall, discontinuity };
+        let opening =
+            Opening { map_uri: map_uri(window.base, window.inits.len()), program_date_time: wall, discontinuity };
         window.open = Some(Segment { number: window.next, opening, parts: vec![] });
         window.next += 1;
         true
@@ -273,20 +281,21 @@ impl Publication {
             };
             let mut window = Window {
                 frame,
+                base: self.base,
                 inits: vec![first.data],
                 codecs: first.codecs,
                 resolution: Some(first.resolution),
                 frame_rate: first.frame_rate,
                 segments: std::collections::VecDeque::new(),
-                open: Some(Segment { number: 0, opening, parts }),
-                next: 1,
+                open: Some(Segment { number: self.base, opening, parts }),
+                next: self.base + 1,
             };
             window.close_segment();
             self.window = Some(window);
             return self.begin(wall, init, cutter, config);
         }
         self.init = init;
-        let opening = Opening { map_uri: map_uri(1), program_date_time: wall, discontinuity: false };
+        let opening = Opening { map_uri: map_uri(self.base, 1), program_date_time: wall, discontinuity: false };
         self.first = Some((opening, vec![]));
         false
     }
@@ -297,6 +306,6 @@ impl Publication {
 }
 
 /// The newest initialisation segment's name.
-fn map_uri(count: usize) -> String {
-    format!("init_{}.mp4", count.saturating_sub(1))
+fn map_uri(base: u64, count: usize) -> String {
+    format!("init_{}.mp4", base + (count as u64).saturating_sub(1))
 }

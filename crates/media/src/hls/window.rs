@@ -70,6 +70,9 @@ pub(super) struct Frame {
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) frame: Frame,
+    /// The first number of segments and initialisation segments. Names of one packager never come again in the next,
+    /// because viewers keep media for an hour.
+    pub(super) base: u64,
     /// Initialisation segments by number.
     pub(super) inits: Vec<Bytes>,
     pub(super) codecs: String,
@@ -166,7 +169,8 @@ impl Window {
     fn discontinuities_before(&self, first: u64) -> u64 {
         let first = self.segments.iter().find(|segment| segment.number == first);
         first.map_or(0, |segment| {
-            let init: u64 = number_in(&segment.opening.map_uri, "init_").unwrap_or(0);
+            let init: u64 = number_in(&segment.opening.map_uri, "init_").unwrap_or(self.base);
+            let init = init.saturating_sub(self.base);
             // The discontinuity of the first listed segment itself is still in the list.
             init.saturating_sub(u64::from(segment.opening.discontinuity))
         })
@@ -174,8 +178,9 @@ impl Window {
 
     /// A part, segment or initialisation segment by its name.
     pub(super) fn media(&self, file: &str) -> Option<Bytes> {
-        if let Some(number) = number_in::<usize>(file, "init_") {
-            return self.inits.get(number).cloned();
+        if let Some(number) = number_in::<u64>(file, "init_") {
+            let index = usize::try_from(number.checked_sub(self.base)?).ok()?;
+            return self.inits.get(index).cloned();
         }
         if let Some(number) = number_in::<u64>(file, "seg_") {
             return self.segments.iter().find(|segment| segment.number == number).map(|segment| segment.data());
