@@ -1,0 +1,195 @@
+//! The WebRTC engine with a client that needs no browser: loss, walls that come and go, and peers that never connect.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
+#[path = "webrtc/relay.rs"]
+mod relay;
+#[path = "webrtc/viewer.rs"]
+mod viewer;
+#[path = "webrtc/world.rs"]
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use relay::Relay;
+use serde_json::json;
+use tokio::task::JoinSet;
+use viewer::{Viewer, wait_for};
+use world::{FPS, World, meta, name};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A viewer of a path, behind a relay that loses packets.
+async fn behind_a_relay(world: &World, path: &str, percent: u64) -> (Viewer, Relay) {
+    let server = world.engine.local_addr();
+    let relay = Relay::start(server, percent).await;
+    let (mut viewer, offer) = Viewer::new(1, false).await;
+    let meta = meta();
+    let reader = world.reader(&name(path), meta.id).await;
+    let answer = world.engine.whep(&offer, reader, meta).await.unwrap();
+    viewer.answered(&relay.through(&answer.sdp, server));
+    viewer.until("a picture", |viewer| !viewer.seen[0].pictures.is_empty()).await;
+    (viewer, relay)
+}
+
+/// Counts how often the camera of a stream is asked for a keyframe.
+fn count_requests(stream: media::Stream, tasks: &mut JoinSet<()>) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    tasks.spawn(async move {
+        loop {
+            stream.keyframe_wanted().await;
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_percent_loss_is_made_good_by_retransmission() {
+    let mut world = World::start(10 * SECOND);
+    let stream = world.publish(&name("cam"), 250).await;
+    let (mut viewer, relay) = behind_a_relay(&world, "cam", 10).await;
+    let mut tasks = JoinSet::new();
+    let asked = count_requests(stream, &mut tasks);
+    let before = viewer.seen[0].pictures.len();
+    viewer.run(6 * SECOND).await;
+    let seen = &viewer.seen[0];
+    let lost = relay.lost.load(Ordering::Relaxed);
+    let numbers: Vec<u32> = seen.pictures.iter().map(|picture| picture.number).collect();
+    assert!(lost >= 50, "{lost} packets were lost");
+    assert_eq!(seen.torn, 0, "{numbers:?}");
+    let shown = seen.pictures.len() - before;
+    assert!(shown >= 5 * FPS as usize, "{shown} pictures in 6 s with {lost} packets lost, {} breaks", seen.breaks);
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the camera was asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_picture_comes_back_from_the_ring_and_the_camera_is_not_asked() {
+    let mut world = World::start(10 * SECOND);
+    let stream = world.publish(&name("cam"), 1_000).await;
+    let (mut viewer, relay) = behind_a_relay(&world, "cam", 0).await;
+    let mut tasks = JoinSet::new();
+    let asked = count_requests(stream, &mut tasks);
+    for _ in 0..2 {
+        // Longer than what is kept for retransmission.
+        relay.dark.store(true, Ordering::Relaxed);
+        viewer.run(4 * SECOND).await;
+        relay.dark.store(false, Ordering::Relaxed);
+        let before = viewer.seen[0].pictures.len();
+        viewer.ask_for_keyframe(0);
+        let came_back = |viewer: &Viewer| viewer.seen[0].pictures[before..].iter().any(|picture| picture.keyframe);
+        viewer.until("the keyframe of the ring", came_back).await;
+        viewer.until("the newest picture", |viewer| viewer.seen[0].pictures.len() > before + 100).await;
+    }
+    let keyframes: Vec<u32> =
+        viewer.seen[0].pictures.iter().filter(|picture| picture.keyframe).map(|picture| picture.number).collect();
+    assert_eq!(keyframes, [0, 0, 0], "one keyframe was published");
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the camera was asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_requests_for_keyframes_become_one_a_second_when_none_is_held() {
+    let mut world = World::start(10 * SECOND);
+    let stream = world.publish(&name("cam"), 0).await;
+    let (mut viewer, offer) = Viewer::new(1, false).await;
+    let meta = meta();
+    let reader = world.reader(&name("cam"), meta.id).await;
+    let answer = world.engine.whep(&offer, reader, meta).await.unwrap();
+    viewer.answered(&answer.sdp);
+    viewer.until("the connection", |viewer| viewer.connected).await;
+    viewer.run(SECOND).await;
+    let mut tasks = JoinSet::new();
+    let asked = count_requests(stream, &mut tasks);
+    let begun = Instant::now();
+    while begun.elapsed() < 4 * SECOND {
+        viewer.ask_for_keyframe(0);
+        viewer.run(SECOND / 20).await;
+    }
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((2..=6).contains(&asked), "the camera was asked {asked} times in 4 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_windows_new_session_takes_over_from_the_old_one() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[0].clone();
+    world.publish(camera.sub.as_ref().unwrap(), 25).await;
+    let assign = json!({"t": "assign", "seq": 1, "slot": 0, "camera": camera.id, "want": {"w": 320, "h": 180}});
+    let (mut first, first_id) = world.wall("window", 4).await;
+    first.say(assign.clone()).await;
+    first.until("a picture", |viewer| !viewer.seen[0].pictures.is_empty()).await;
+    let (mut other, _) = world.wall("other window", 4).await;
+    other.say(assign.clone()).await;
+    other.until("a picture", |viewer| !viewer.seen[0].pictures.is_empty()).await;
+    assert_eq!((world.doors.inside(), world.engine.sessions().len()), (2, 2));
+
+    let (mut second, _) = world.wall("window", 4).await;
+    first.until("the farewell", |viewer| viewer.heard.iter().any(|message| message["t"] == "closing")).await;
+    let closing = first.heard.iter().find(|message| message["t"] == "closing").unwrap();
+    assert_eq!(closing["reason"], "replaced");
+    assert!(world.engine.sessions().iter().all(|session| session.id != first_id));
+    assert_eq!(world.doors.inside(), 1, "the old permit is given back");
+    second.say(assign).await;
+    second.until("a picture", |viewer| viewer.phase(0) == Some("live")).await;
+    assert_eq!((world.doors.inside(), world.engine.sessions().len()), (2, 2));
+    let before = other.seen[0].pictures.len();
+    other.run(SECOND).await;
+    assert!(other.seen[0].pictures.len() > before + 10, "the other window goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_that_stops_pinging_loses_its_slots_and_permits() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[0].clone();
+    world.publish(camera.sub.as_ref().unwrap(), 25).await;
+    let (mut viewer, _) = world.wall("window", 4).await;
+    let assign = |slot| json!({"t": "assign", "seq": slot + 1, "slot": slot, "camera": camera.id, "want": {"w": 320}});
+    viewer.say(json!([assign(0), assign(1)])).await;
+    viewer.until("both tiles", |viewer| viewer.phase(0) == Some("live") && viewer.phase(1) == Some("live")).await;
+    let said = Instant::now();
+    viewer.say(json!({"t": "ping", "ts": 7})).await;
+    viewer.until("the pong", |viewer| viewer.heard.iter().any(|message| message["t"] == "pong")).await;
+    assert_eq!((world.doors.inside(), world.readers()), (2, 2));
+    // The connection itself lives on; only nobody says that the page does.
+    viewer.run(13 * SECOND).await;
+    assert_eq!(world.doors.inside(), 2, "given up after {:?}", said.elapsed());
+    viewer.until("the farewell", |viewer| viewer.heard.iter().any(|message| message["t"] == "closing")).await;
+    assert_eq!((world.doors.inside(), world.readers(), world.engine.sessions().len()), (0, 0, 0));
+    assert!(said.elapsed() < 20 * SECOND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offers_that_nobody_follows_up_are_freed_within_the_handshake_timeout() {
+    const ORPHANS: usize = 300;
+    let mut world = World::start(2 * SECOND);
+    world.publish(&name("cam"), 25).await;
+    let (_, offer) = Viewer::new(1, false).await;
+    let mut resident = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..ORPHANS {
+            let meta = meta();
+            let reader = world.reader(&name("cam"), meta.id).await;
+            world.engine.whep(&offer, reader, meta).await.unwrap();
+        }
+        let freed = || world.engine.sessions().is_empty() && world.readers() == 0 && world.doors.inside() == 0;
+        wait_for("all orphans are freed", 12 * SECOND, freed).await;
+        resident.push(resident_kib());
+    }
+    // The first round fills the allocator's pools; after it nothing grows.
+    let grown = resident[2].saturating_sub(resident[1]);
+    assert!(grown < 20_000, "resident memory after each round in KiB: {resident:?}");
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
