@@ -2,11 +2,13 @@
 //! streams alike.
 //!
 //! A unit is whole or it does not appear: one with a lost packet is dropped and counted, and the next unit of its track
-//! is marked as following a discontinuity. A keyframe always carries its parameter sets.
+//! is marked as following a discontinuity. A keyframe always carries its parameter sets. The packets of a track that
+//! travels by UDP are put in order first.
 
 mod assembler;
 mod clock;
 mod reception;
+mod reorder;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,7 @@ use crate::{
 use assembler::{Assembler, Group};
 use clock::{Clock, Offset};
 use reception::Reception;
+use reorder::Reorder;
 
 /// A payload above this is cut into smaller packets, so that every reader's datagrams fit a common MTU.
 pub const PAYLOAD_MAX: usize = 1440;
@@ -49,6 +52,12 @@ pub struct Stats {
     pub bytes: u64,
     /// RTP packets missing by their sequence numbers.
     pub lost: u64,
+    /// RTP packets that came out of order and were put back.
+    pub reordered: u64,
+    /// RTP packets that came twice.
+    pub duplicates: u64,
+    /// RTP packets that came too late to be put back.
+    pub late: u64,
     /// Packets that could not be understood.
     pub in_error: u64,
     /// Access units dropped because a packet of them was missing or they were too large.
@@ -73,6 +82,8 @@ pub struct Ingest {
 #[derive(Debug)]
 struct Lane {
     track: Track,
+    /// For a track whose packets may come out of order.
+    reorder: Option<Reorder>,
     reception: Reception,
     assembler: Assembler,
     clock: Clock,
@@ -86,6 +97,7 @@ impl Ingest {
     pub fn new(tracks: &[Track], origin: Instant) -> Self {
         let lane = |track: &Track| Lane {
             track: track.clone(),
+            reorder: None,
             reception: Reception::new(track.id.0, track.clock_rate),
             assembler: Assembler::new(&track.codec),
             clock: Clock::new(origin, track.clock_rate),
@@ -101,13 +113,21 @@ impl Ingest {
         }
     }
 
+    /// Says that a track travels by UDP: its packets may come out of order, or twice. Say it before the first packet.
+    pub fn reorder(&mut self, track: TrackId) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track.id == track) {
+            lane.reorder.get_or_insert_default();
+        }
+    }
+
     /// Takes one RTP packet.
     ///
     /// # Errors
     /// The packet cannot be understood; it is counted and the connection may go on.
     pub fn rtp(&mut self, now: Instant, wall: WallTime, track: TrackId, datagram: Bytes) -> Result<(), Error> {
         let packet = Packet::parse(datagram).inspect_err(|_| self.stats.in_error += 1)?;
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track.id == track) else { return Ok(()) };
+        let Some(at) = self.lanes.iter().position(|lane| lane.track.id == track) else { return Ok(()) };
+        let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
         if packet.payload_type != lane.track.payload_type {
             self.stats.in_error += 1;
             return Err(Error::malformed("RTP packet", "its payload type is not that of the track"));
@@ -115,7 +135,43 @@ impl Ingest {
         self.stats.packets += 1;
         self.stats.bytes += packet.payload.len() as u64;
         lane.next_report.get_or_insert(now + REPORT_INTERVAL);
-        let Some(missing) = lane.reception.note(now, &packet) else { return Ok(()) };
+        let Some(reorder) = &mut lane.reorder else { return self.in_order(at, packet, now, Arrival { now, wall }) };
+        reorder.push(now, packet);
+        self.release(at, Arrival { now, wall })
+    }
+
+    /// When [`Self::expire`] has something to do, unless packets come before.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.lanes.iter().filter_map(|lane| lane.reorder.as_ref()?.wake_at()).min()
+    }
+
+    /// Gives up missing packets that have been waited for long enough.
+    pub fn expire(&mut self, now: Instant, wall: WallTime) {
+        for at in 0..self.lanes.len() {
+            if let Some(reorder) = self.lanes.get_mut(at).and_then(|lane| lane.reorder.as_mut()) {
+                reorder.expire(now);
+            }
+            // A packet that cannot be understood is counted.
+            let _ = self.release(at, Arrival { now, wall });
+        }
+    }
+
+    /// Takes the packets of a track that are in order. Of several errors the first is told.
+    fn release(&mut self, at: usize, arrival: Arrival) -> Result<(), Error> {
+        let mut result = Ok(());
+        while let Some((came, packet)) =
+            self.lanes.get_mut(at).and_then(|lane| lane.reorder.as_mut()).and_then(Reorder::pop)
+        {
+            result = result.and(self.in_order(at, packet, came, arrival));
+        }
+        result
+    }
+
+    /// Takes the next packet of a track, which came at `came` and could be used from `arrival` on.
+    fn in_order(&mut self, at: usize, packet: Packet, came: Instant, arrival: Arrival) -> Result<(), Error> {
+        let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
+        let Some(missing) = lane.reception.note(came, &packet) else { return Ok(()) };
         if missing > 0 {
             lane.assembler.tear();
             lane.discontinuity = true;
@@ -128,7 +184,6 @@ impl Ingest {
             self.stats.in_error += 1;
             return Err(error);
         }
-        let arrival = Arrival { now, wall };
         for group in lane.assembler.push(packet, &lane.track.codec) {
             let finished = lane.finish(group, arrival, &self.offset);
             self.changed |= finished.changed;
@@ -195,7 +250,15 @@ impl Ingest {
     pub fn stats(&self) -> Stats {
         let video = self.lanes.iter().find(|lane| lane.track.kind() == TrackKind::Video);
         let jitter = video.or(self.lanes.first()).map_or(0.0, |lane| lane.reception.jitter());
-        Stats { lost: self.lanes.iter().map(|lane| lane.reception.lost()).sum(), jitter, ..self.stats }
+        let mut stats = Stats { jitter, ..self.stats };
+        for lane in &self.lanes {
+            let counts = lane.reorder.as_ref().map(Reorder::counts).unwrap_or_default();
+            stats.lost += lane.reception.lost();
+            stats.reordered += counts.reordered;
+            stats.duplicates += counts.duplicates;
+            stats.late += counts.late;
+        }
+        stats
     }
 }
 

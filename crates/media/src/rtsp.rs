@@ -23,7 +23,7 @@ use domain::SessionId;
 use socket2::{Protocol, Type};
 use tokio::{net::TcpListener, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument as _, field, info, info_span, warn};
+use tracing::{Instrument as _, debug, field, info_span, warn};
 
 use crate::{Error, Hub};
 
@@ -80,7 +80,7 @@ impl Server {
         tasks.spawn(accept(Arc::clone(&shared), listener, tasks.clone()));
         tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtp));
         tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtcp));
-        info!(%address, udp.rtp_port = udp_ports.0, udp.rtcp_port = udp_ports.1, "RTSP server listens");
+        debug!(%address, udp.rtp_port = udp_ports.0, udp.rtcp_port = udp_ports.1, "RTSP server listens");
         Ok(Self { shared, address, tasks })
     }
 

@@ -8,9 +8,9 @@ use crate::{
 };
 
 /// A step back of up to this many packets is a late or doubled packet; a longer one is a new beginning.
-const MISORDER_MAX: u16 = 100;
+pub(super) const MISORDER_MAX: u16 = 100;
 /// A step forward of more than this is a new beginning, not loss.
-const DROPOUT_MAX: u16 = 3000;
+pub(super) const DROPOUT_MAX: u16 = 3000;
 
 #[derive(Debug)]
 pub(super) struct Reception {

@@ -262,3 +262,36 @@ fn an_unknown_track_passes_through_untouched() {
     let codec = Codec::Generic { media: "video".into(), encoding: "JPEG".into(), channels: None, fmtp: None };
     assert_eq!(sound(codec, &[(1, 0, &[1; 1460])]), [(0, false, 1460)]);
 }
+
+/// What becomes of four pictures of two packets, by UDP or not, when they arrive in this order.
+fn arriving(udp: bool, order: &[u16]) -> (String, Stats) {
+    let mut camera = Camera::new(SPS);
+    if udp {
+        camera.ingest.reorder(TrackId(0));
+    }
+    for sequence in order {
+        let picture = u32::from(sequence / 2);
+        let mut bytes = rtp::header(96, sequence % 2 == 1, *sequence, picture * 3600, 7).to_vec();
+        bytes.extend_from_slice(if sequence % 2 == 0 { &[0x41, 0x80] } else { &[0x41, 2] });
+        camera.ingest.rtp(camera.now, WallTime::from_unix_us(0), TrackId(0), bytes.into()).unwrap();
+    }
+    let before = camera.units();
+    assert_eq!(camera.ingest.wake_at().is_some(), order.len() < 8 && udp);
+    camera.ingest.expire(camera.now + Duration::from_secs(1), WallTime::from_unix_us(0));
+    (format!("{before} | {}", camera.units()), camera.ingest.stats())
+}
+
+#[test]
+fn packets_of_a_udp_track_are_put_in_order_and_those_of_a_tcp_track_are_not() {
+    let mixed = [0, 2, 1, 3, 5, 4, 6, 7];
+    let (units, stats) = arriving(true, &mixed);
+    assert_eq!((units.as_str(), stats.lost, stats.reordered, stats.units_dropped), ("p2 p2 p2 p2 | ", 0, 2, 0));
+    let (units, stats) = arriving(false, &mixed);
+    assert_eq!((units.as_str(), stats.reordered, stats.units_dropped), ("!p2 !p2 | ", 0, 2));
+}
+
+#[test]
+fn a_lost_packet_of_a_udp_track_costs_its_unit_when_the_wait_is_over() {
+    let (units, stats) = arriving(true, &[0, 1, 3, 2, 4, 6, 7]);
+    assert_eq!((units.as_str(), stats.lost, stats.units_dropped), ("p2 p2 | !p2", 1, 1));
+}

@@ -1,7 +1,7 @@
 //! One connection: its bytes go through the protocol machine, its questions to the hub.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     net::SocketAddr,
     pin::pin,
     sync::{Arc, atomic::Ordering},
@@ -62,6 +62,10 @@ pub(super) enum Ending {
 
 impl Ending {
     pub(super) fn io(error: &io::Error) -> Self {
+        // Players that are closed leave so.
+        if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted) {
+            return Self::Wanted("the client broke the connection off");
+        }
         Self::Fault(error.to_string())
     }
 }
@@ -401,6 +405,7 @@ impl Connection {
         for (track, lane) in self.proto.lanes() {
             if let Lane::Udp { rtp, rtcp } = *lane {
                 let peer = self.listed.entry.remote.ip();
+                feed.reorder(*track);
                 let added = self.shared.routes.add_publisher((peer, rtp, rtcp), &feed, *track)?;
                 self.registrations.extend(added);
             }

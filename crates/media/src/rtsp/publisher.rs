@@ -1,6 +1,7 @@
 //! What a publishing session sends, on its way into the stream.
 
 use std::{
+    convert::Infallible,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
@@ -8,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use media_proto::{Track, TrackId, TrackKind, ingest::Ingest};
+use tokio::{sync::Notify, time::sleep_until};
 
 use super::{
     reader::Event,
@@ -27,6 +29,8 @@ pub(super) struct Feed {
     jitter_rate: NonZeroU32,
     video: Vec<TrackId>,
     state: Mutex<State>,
+    /// Packets began to wait for one that is missing.
+    waits: Notify,
 }
 
 #[derive(Debug)]
@@ -46,7 +50,12 @@ impl Feed {
         let jitter_rate = measured.map_or(NonZeroU32::MIN, |track| track.clock_rate);
         let video = tracks.iter().filter(|track| track.kind() == TrackKind::Video).map(|track| track.id).collect();
         let state = Mutex::new(State { ingest, heard: Instant::now(), errors: 0, asked: None });
-        Self { session, publisher, jitter_rate, video, state }
+        Self { session, publisher, jitter_rate, video, state, waits: Notify::new() }
+    }
+
+    /// Says that a track travels by UDP.
+    pub(super) fn reorder(&self, track: TrackId) {
+        self.state().ingest.reorder(track);
     }
 
     /// Takes an RTP packet.
@@ -61,6 +70,9 @@ impl Feed {
             numbers.inbound_rtp_packets_in_error.fetch_add(1, Ordering::Relaxed);
         }
         self.forward(&mut state);
+        if state.ingest.wake_at().is_some() {
+            self.waits.notify_one();
+        }
     }
 
     /// Takes an RTCP packet.
@@ -91,6 +103,21 @@ impl Feed {
         tokio::select! {
             () = self.publisher.replaced() => Event::Replaced,
             () = self.publisher.stream().keyframe_wanted() => Event::KeyframeWanted,
+            never = self.expire() => match never {},
+        }
+    }
+
+    /// Gives up missing packets in time, also when no other follows.
+    async fn expire(&self) -> Infallible {
+        loop {
+            let Some(at) = self.state().ingest.wake_at() else {
+                self.waits.notified().await;
+                continue;
+            };
+            sleep_until(at.into()).await;
+            let mut state = self.state();
+            state.ingest.expire(Instant::now(), wall_now());
+            self.forward(&mut state);
         }
     }
 
