@@ -5,6 +5,7 @@
 
 mod access;
 mod cameras;
+mod live;
 mod login;
 mod pages;
 
@@ -17,6 +18,7 @@ use media::{Hub, admission::TokenPolicy, catalogue::Catalogue};
 use crate::{health, metrics, openapi, problem::Problem};
 pub(crate) use access::is_foreign_page;
 pub(crate) use cameras::{__path_camera, __path_cameras, Camera, CameraList, Location, StreamInfo, camera, cameras};
+pub use live::live;
 pub(crate) use login::{__path_login, __path_logout, Login, login, logout};
 
 /// What the dashboard and the application API work on.
@@ -51,7 +53,7 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// All routes, with `application` (routes below `/api/v1/`, such as those of the wall) behind the same check.
+/// All routes, with `application` (routes below `/api/v1/`, such as those of the wall, and [`live`]) behind the same check.
 ///
 /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, or everyone is refused.
 pub fn router(state: State, application: Router) -> Router {

@@ -35,6 +35,12 @@ pub struct Global {
     pub webrtc_handshake_timeout: Duration,
 }
 
+impl Default for Global {
+    fn default() -> Self {
+        overlay::global(&Keys::new(), &Keys::new()).expect("the defaults of the key tables are right")
+    }
+}
+
 /// All configured paths. The hub compares two of these and touches only what differs.
 #[derive(Clone, Debug, Default)]
 pub struct Paths {

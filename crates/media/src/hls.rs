@@ -20,10 +20,11 @@ use std::{
 use bytes::Bytes;
 use domain::{PathName, SessionId, WallTime};
 use media_proto::hls::Directives;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{Error, Hub, admission::Permit, hub::ReaderKind, stream::wall_now};
+use crate::{Error, Hub, admission::Permit, config::Global, hub::ReaderKind, stream::wall_now};
 
 use packager::Packager;
 
@@ -45,15 +46,21 @@ pub struct Config {
     pub close_after: Duration,
 }
 
+impl From<&Global> for Config {
+    fn from(global: &Global) -> Self {
+        Self {
+            segment_count: usize::try_from(global.hls_segment_count).unwrap_or(usize::MAX),
+            segment_duration: global.hls_segment_duration,
+            part_duration: global.hls_part_duration,
+            segment_max_bytes: usize::try_from(global.hls_segment_max_bytes).unwrap_or(usize::MAX),
+            close_after: global.hls_muxer_close_after,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            segment_count: 7,
-            segment_duration: Duration::from_secs(1),
-            part_duration: Duration::from_millis(200),
-            segment_max_bytes: 50_000_000,
-            close_after: Duration::from_secs(60),
-        }
+        Self::from(&Global::default())
     }
 }
 
@@ -87,7 +94,7 @@ pub struct Muxers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    config: Config,
+    global: watch::Receiver<Arc<Global>>,
     hub: Hub,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -96,12 +103,12 @@ struct Shared {
 }
 
 impl Muxers {
-    /// No packagers yet; `stop` ends those to come.
+    /// No packagers yet. Each is made by what `global` says then, and keeps to it; `stop` ends those to come.
     #[must_use]
-    pub fn new(config: Config, hub: Hub, stop: CancellationToken) -> Self {
+    pub fn new(global: watch::Receiver<Arc<Global>>, hub: Hub, stop: CancellationToken) -> Self {
         let packagers = Mutex::default();
         let waiting = AtomicUsize::new(0);
-        Self(Arc::new(Shared { config, hub, stop, tasks: TaskTracker::new(), packagers, waiting }))
+        Self(Arc::new(Shared { global, hub, stop, tasks: TaskTracker::new(), packagers, waiting }))
     }
 
     /// Answers a request for `file` of a path: `index.m3u8`, `main_stream.m3u8`, or media that a playlist names.
@@ -149,7 +156,8 @@ impl Muxers {
         }
         let permit = Permit::new("hls".into(), ());
         let reader = self.0.hub.attach(path, permit, ReaderKind::HlsMuxer, SessionId::from_uuid(Uuid::new_v4()))?;
-        let packager = Arc::new(Packager::new(path.clone(), self.0.config.clone(), wall_now()));
+        let config = Config::from(&**self.0.global.borrow());
+        let packager = Arc::new(Packager::new(path.clone(), config, wall_now()));
         packagers.insert(path.clone(), Arc::clone(&packager));
         let (muxers, running) = (self.clone(), Arc::clone(&packager));
         self.0.tasks.spawn(async move {

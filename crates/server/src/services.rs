@@ -102,15 +102,7 @@ impl Engine {
         };
         let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
             .map_err(|error| taken(loaded, "listen.webrtc_udp", listen.webrtc_udp, error.into()))?;
-        let global = settings.global();
-        let hls = hls::Config {
-            segment_count: global.hls_segment_count as usize,
-            segment_duration: global.hls_segment_duration,
-            part_duration: global.hls_part_duration,
-            segment_max_bytes: usize::try_from(global.hls_segment_max_bytes).unwrap_or(usize::MAX),
-            close_after: global.hls_muxer_close_after,
-        };
-        let muxers = hls::Muxers::new(hls, hub.clone(), stop.child_token());
+        let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), stop.child_token());
         Ok(Self { policy, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
     }
 

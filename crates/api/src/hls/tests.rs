@@ -62,25 +62,39 @@ mod served {
     };
 
     use axum::{Router, body::to_bytes, extract::ConnectInfo, http::Request};
-    use domain::{Secret, SessionId, WallTime};
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use domain::{Camera, CameraId, Secret, SessionId, WallTime};
     use media::{
         admission::{Permit, TokenPolicy},
+        catalogue::Catalogue,
         config,
         hub::{Publisher, PublisherKind},
         source::{Connector, Source},
     };
     use media_proto::{AccessUnit, Codec, MediaTime, Payload, Track, TrackId, h264, unit::Head};
-    use tokio::{net::TcpListener, process::Command, task::JoinSet, time::timeout};
+    use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinSet, time::timeout};
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
     use uuid::Uuid;
 
     use super::*;
+    use crate::platform;
 
     const PICTURE: Duration = Duration::from_millis(40);
     const RATE: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
 
+    #[derive(Debug)]
     struct NoCameras;
+
+    impl Catalogue for NoCameras {
+        fn camera(&self, _: CameraId) -> Option<Camera> {
+            None
+        }
+
+        fn cameras(&self) -> Vec<Camera> {
+            vec![]
+        }
+    }
 
     impl Connector for NoCameras {
         fn connect(&self, _: &config::Source) -> Option<Box<dyn Source>> {
@@ -145,13 +159,15 @@ mod served {
 
     struct Server {
         router: Router,
+        hub: Hub,
+        policy: Arc<TokenPolicy>,
         address: SocketAddr,
         tasks: JoinSet<()>,
     }
 
     async fn start() -> Server {
-        let policy = TokenPolicy::new(Secret::new("right".into()), true);
-        let hub = Hub::new(Arc::new(policy), Arc::new(NoCameras));
+        let policy = Arc::new(TokenPolicy::new(Secret::new("right".into()), true));
+        let hub = Hub::new(policy.clone(), Arc::new(NoCameras));
         hub.apply(config::Paths { all_others: Some(Arc::default()), ..config::Paths::default() });
         let pictures = clip().await;
         let set = |kind: u8| pictures[0].iter().find(|nal| nal[0] & 31 == kind).unwrap().clone();
@@ -161,18 +177,32 @@ mod served {
         let id = SessionId::from_uuid(Uuid::new_v4());
         let path = PathName::new("yard/gate").unwrap();
         let publisher = hub.publish(&path, permit, PublisherKind::RtspSession, id, &[track]).unwrap();
-        let muxers = Muxers::new(media::hls::Config::default(), hub.clone(), CancellationToken::new());
-        let router = router(Hls { hub, muxers });
+        let muxers = Muxers::new(watch::channel(Arc::default()).1, hub.clone(), CancellationToken::new());
+        let router = router(Hls { hub: hub.clone(), muxers });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let mut tasks = JoinSet::new();
         tasks.spawn(publish(publisher, pictures));
         tasks.spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Server { router, address, tasks }
+        Server { router, hub, policy, address, tasks }
     }
 
     impl Server {
+        /// The same streams below `/live/` of the dashboard's port.
+        fn under_the_dashboard(mut self) -> Self {
+            let state = platform::State {
+                hub: self.hub.clone(),
+                catalogue: Arc::new(NoCameras),
+                policy: self.policy.clone(),
+                ports: platform::Ports { rtsp: 8554, hls: None, webrtc: None },
+                started: WallTime::from_unix_us(0),
+            };
+            let whep = Router::new().route("/{*rest}", any(async || "whep"));
+            self.router = platform::router(state, platform::live(self.router, whep));
+            self
+        }
+
         async fn send(&self, request: axum::http::request::Builder) -> (StatusCode, HeaderMap, Bytes) {
             let mut request: Request<Body> = request.body(Body::empty()).unwrap();
             request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
@@ -233,6 +263,41 @@ mod served {
         assert_eq!((status.as_u16(), &headers[header::LOCATION]), (302, &HeaderValue::from_static("gate/")));
         assert!(server.text("").await.contains("player.js"));
         assert_eq!(server.send(Request::get("/other/index.m3u8")).await.0, 404);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_dashboard_serves_the_same_streams_to_who_may_use_it() {
+        let server = start().await.under_the_dashboard();
+        let cookie = format!("cctv_token={}", BASE64_URL_SAFE_NO_PAD.encode("right"));
+        let elsewhere = |uri: &str| Request::get(format!("/live/{uri}")).header("x-forwarded-for", "10.0.0.1");
+        for (uri, want) in [("yard/gate/main_stream.m3u8", 200), ("yard%2Fgate/main_stream.m3u8", 200)] {
+            assert_eq!(server.send(elsewhere(uri)).await.0, 401, "{uri}");
+            let (status, _, body) = server.send(elsewhere(uri).header("cookie", &cookie)).await;
+            assert_eq!(status.as_u16(), want, "{uri}");
+            let text = String::from_utf8_lossy(&body);
+            let map = text.split("MAP:URI=\"").nth(1).unwrap().split('"').next().unwrap();
+            let (status, headers, media) =
+                server.send(elsewhere(&format!("yard/gate/{map}")).header("cookie", &cookie)).await;
+            assert!(status == 200 && headers[header::CONTENT_TYPE] == "video/mp4" && !media.is_empty());
+        }
+        let foreign = || elsewhere("yard/gate/index.m3u8").header("origin", "http://evil.example");
+        assert_eq!(server.send(foreign()).await.0, 401);
+        for (method, uri, want) in [
+            (Method::GET, "yard/gate/index.m3u8", 200),
+            (Method::HEAD, "yard/gate/index.m3u8", 200),
+            (Method::POST, "yard/gate/index.m3u8", 405),
+            (Method::POST, "yard/gate/whep", 200),
+            (Method::GET, "yard/gate/", 200),
+            (Method::GET, "other/index.m3u8", 404),
+            (Method::GET, "", 404),
+        ] {
+            let answer = server.send(Request::builder().method(&method).uri(format!("/live/{uri}"))).await;
+            assert_eq!(answer.0.as_u16(), want, "{method} {uri}");
+        }
+        let preflight = Request::options("/live/yard/gate/index.m3u8").header("x-forwarded-for", "10.0.0.1");
+        assert_eq!(server.send(preflight.header("origin", "http://evil.example")).await.0, 204);
+        let (status, headers, _) = server.send(Request::get("/live/yard/gate")).await;
+        assert_eq!((status.as_u16(), &headers[header::LOCATION]), (302, &HeaderValue::from_static("gate/")));
     }
 
     #[tokio::test(flavor = "multi_thread")]

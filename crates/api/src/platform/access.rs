@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -13,8 +13,12 @@ use media::admission::{Credentials, TokenPolicy};
 use super::login;
 use crate::{caller::Caller, problem::Problem};
 
-/// Lets the operator through. A cookie becomes the `Authorization` of the request, so that routes see one form.
+/// Lets the operator through. A cookie becomes the `Authorization` of the request, so that routes see one form. A question
+/// for options is let through as well: a browser asks it without credentials, and the answer tells nothing of the system.
 pub(super) async fn check(State(policy): State<Arc<TokenPolicy>>, mut request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS {
+        return next.run(request).await;
+    }
     if !request.headers().contains_key(header::AUTHORIZATION)
         && let Some(token) = login::token_of_cookie(request.headers())
         && let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {token}"))

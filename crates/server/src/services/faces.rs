@@ -102,7 +102,8 @@ fn web_router(engine: &Engine, loaded: &Loaded) -> Router {
         started: engine.started,
     };
     let wall = wall::router(wall::Wall { engine: engine.webrtc.clone(), policy: engine.policy.clone() });
-    platform::router(state, wall)
+    let live = platform::live(hls_router(engine), whep_router(engine, loaded));
+    platform::router(state, wall.merge(live))
 }
 
 async fn serve(face: &'static str, listener: TcpListener, router: Router, stop: CancellationToken) {

@@ -129,8 +129,29 @@ async fn what_is_set_lies_over_the_defaults() {
     assert_eq!((&shown("a/b")["maxReaders"], &shown("test")["maxReaders"]), (&json!(2), &json!(5)));
     assert_eq!(shown("test")["overridePublisher"], false);
     assert_eq!(settings.global().hls_segment_count, 7);
-    settings.patch_global(keys(json!({"hlsSegmentCount": 7, "hlsMuxerCloseAfter": "1m"}))).await.unwrap();
-    assert!(settings.patch_global(keys(json!({"hlsSegmentCount": 10}))).await.is_err());
+    settings.patch_global(keys(json!({"webrtcHandshakeTimeout": "10s"}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn hls_keys_are_followed_and_those_without_effect_are_refused_by_name() {
+    let directory = Directory::new();
+    let (settings, _) = directory.open().await;
+    let mut followed = settings.watch_global();
+    settings.patch_global(keys(json!({"hlsSegmentCount": 10, "hlsMuxerCloseAfter": "1m"}))).await.unwrap();
+    assert!(followed.has_changed().unwrap());
+    assert_eq!(followed.borrow_and_update().hls_segment_count, 10);
+    assert_eq!(settings.get_global()["hlsSegmentCount"], 10);
+    for (value, key) in [
+        (json!({"hlsSegmentCount": 1}), "hlsSegmentCount"),
+        (json!({"hlsPartDuration": "2s"}), "hlsPartDuration"),
+        (json!({"hlsDirectory": "/tmp"}), "hlsDirectory"),
+        (json!({"hlsVariant": "mpegts"}), "hlsVariant"),
+        (json!({"hlsAddress": ":1"}), "hlsAddress"),
+    ] {
+        let refused = settings.patch_global(keys(value)).await.unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("{key}: ")), "{refused}");
+    }
+    assert!(!followed.has_changed().unwrap());
 }
 
 #[tokio::test]
