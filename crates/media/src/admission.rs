@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use domain::{CameraId, PathName, Secret};
 use futures_util::future::BoxFuture;
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 
@@ -78,6 +79,7 @@ pub struct Request<'a> {
 /// A held place. Dropping it gives the place back.
 pub struct Permit {
     user: String,
+    revoked: CancellationToken,
     _held: Box<dyn Send + Sync>,
 }
 
@@ -85,7 +87,19 @@ impl Permit {
     /// A permit of `user` that keeps `held` until it is dropped.
     #[must_use]
     pub fn new(user: String, held: impl Send + Sync + 'static) -> Self {
-        Self { user, _held: Box::new(held) }
+        Self::revocable(user, CancellationToken::new(), held)
+    }
+
+    /// A permit that ends, though it is held, once `revoked` is cancelled: the caller's rights have changed.
+    #[must_use]
+    pub fn revocable(user: String, revoked: CancellationToken, held: impl Send + Sync + 'static) -> Self {
+        Self { user, revoked, _held: Box::new(held) }
+    }
+
+    /// Whether the right was withdrawn; its holder stops at once.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_cancelled()
     }
 
     /// The name the caller was recognised under.

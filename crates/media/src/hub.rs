@@ -122,7 +122,7 @@ impl Hub {
     ) -> Result<Publisher, Error> {
         let (path, replaced) = self.with_path(name, |path| path.add_publisher(id, kind, tracks))?;
         self.0.tasks.spawn(supervisor::watch_publisher(Arc::clone(&path), replaced.clone()));
-        Ok(Publisher { hub: self.clone(), path, id, replaced, _permit: permit })
+        Ok(Publisher { hub: self.clone(), path, id, replaced, permit })
     }
 
     /// All paths in the order of their names.
@@ -234,6 +234,12 @@ impl Reader {
     pub fn user(&self) -> &str {
         self.permit.user()
     }
+
+    /// Whether the right to read was withdrawn.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.permit.is_revoked()
+    }
 }
 
 impl Drop for Reader {
@@ -250,7 +256,7 @@ pub struct Publisher {
     path: Arc<Path>,
     id: SessionId,
     replaced: CancellationToken,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Publisher {
@@ -278,6 +284,12 @@ impl Publisher {
         if !self.replaced.is_cancelled() {
             self.path.stream().push_online(unit);
         }
+    }
+
+    /// Whether this publisher must go: another one has taken over, the path is gone, or the right was withdrawn.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.replaced.is_cancelled() || self.permit.is_revoked()
     }
 
     /// Waits until this publisher must go: it was replaced, it fell silent, or the path is gone.

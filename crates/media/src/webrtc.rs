@@ -39,7 +39,7 @@ use crate::{
 use session::{Registry, Shared};
 use worker::{COMMANDS, Command, Parts, Worker};
 
-pub use session::{Access, Meta, SessionSnapshot};
+pub use session::{Access, Meta, Seen, SessionSnapshot};
 
 /// Packets of a WHEP track that are kept for retransmission.
 const RTX_PACKETS: usize = 1024;

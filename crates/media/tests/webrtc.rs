@@ -157,7 +157,7 @@ async fn a_window_that_stops_pinging_loses_its_slots_and_permits() {
     let said = Instant::now();
     viewer.say(json!({"t": "ping", "ts": 7})).await;
     viewer.until("the pong", |viewer| viewer.heard.iter().any(|message| message["t"] == "pong")).await;
-    assert_eq!((world.doors.inside(), world.readers()), (2, 2));
+    assert_eq!((world.doors.inside(), world.readers()), (2, 1));
     // The connection itself lives on; only nobody says that the page does.
     viewer.run(13 * SECOND).await;
     assert_eq!(world.doors.inside(), 2, "given up after {:?}", said.elapsed());
@@ -186,6 +186,69 @@ async fn offers_that_nobody_follows_up_are_freed_within_the_handshake_timeout() 
     // The first round fills the allocator's pools; after it nothing grows.
     let grown = resident[2].saturating_sub(resident[1]);
     assert!(grown < 20_000, "resident memory after each round in KiB: {resident:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_is_withdrawn_ends_pictures_and_places_at_once() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[0].clone();
+    let path = camera.sub.clone().unwrap();
+    let stream = world.publish(&path, 25).await;
+    let (mut wall, wall_id) = world.wall("window", 4).await;
+    let assign = |slot| json!({"t": "assign", "seq": slot + 1, "slot": slot, "camera": camera.id, "want": {"w": 320}});
+    wall.say(json!([assign(0), assign(1)])).await;
+    wall.until("both tiles", |viewer| viewer.phase(0) == Some("live") && viewer.phase(1) == Some("live")).await;
+    let (mut single, _relay) = behind_a_relay(&world, path.as_str(), 0).await;
+
+    let readers = world.hub.path_snapshot(&path).unwrap().readers;
+    assert_eq!(readers.len(), 2, "two sessions read, one of them in two slots: {readers:?}");
+    for session in world.engine.sessions() {
+        assert!(readers.iter().any(|(_, id)| *id == session.id), "{readers:?}");
+    }
+    let sent = stream.counters().outbound_bytes.load(Ordering::Relaxed);
+    let counted: u64 = world.engine.sessions().iter().map(|session| session.outbound_bytes).sum();
+    assert!(sent > 0 && sent.abs_diff(counted) < counted / 4, "{sent} bytes of the path, {counted} of the sessions");
+    wall.say(json!({"t": "release", "seq": 9, "slot": 1})).await;
+    let released = |world: &World| world.doors.inside() == 2;
+    wall.run(SECOND / 2).await;
+    assert!(released(&world) && world.hub.path_snapshot(&path).unwrap().readers.len() == 2);
+
+    world.doors.revoke();
+    wall.until("the refusal", |viewer| viewer.last("denied", 0).is_some()).await;
+    assert_eq!(wall.last("denied", 0).unwrap()["error"]["code"], "FORBIDDEN");
+    let sessions = || world.engine.sessions().iter().map(|session| session.id).collect::<Vec<_>>();
+    wait_for("the single viewer is sent away", 3 * SECOND, || sessions() == [wall_id]).await;
+    assert_eq!((world.doors.inside(), world.readers()), (0, 0));
+    wall.run(SECOND / 2).await;
+    let before = wall.seen[0].pictures.len();
+    wall.run(SECOND).await;
+    single.run(SECOND / 5).await;
+    assert_eq!(wall.seen[0].pictures.len(), before, "no more packets");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_gets_as_many_frames_as_it_wants_and_its_report_is_heard() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[0].clone();
+    world.publish(camera.sub.as_ref().unwrap(), 50).await;
+    let (mut wall, _) = world.wall("window", 1).await;
+    let assign = |seq, fps| json!({"t": "assign", "seq": seq, "slot": 0, "camera": camera.id, "want": {"w": 320, "h": 180, "fps": fps}});
+    for (seq, fps, least, most) in [(1, 12, 28, 44), (2, 0, 60, 90), (3, 12, 28, 44)] {
+        wall.say(json!([{"t": "ping", "ts": seq}, assign(seq, fps)])).await;
+        wall.until("the tile", |viewer| viewer.phase(0) == Some("live")).await;
+        wall.run(SECOND).await;
+        let before = wall.seen[0].pictures.len();
+        wall.run(3 * SECOND).await;
+        let shown = wall.seen[0].pictures.len() - before;
+        assert!((least..=most).contains(&shown), "{shown} pictures in 3 s where {fps} a second are wanted");
+    }
+    assert_eq!((wall.seen[0].torn, wall.seen[0].breaks), (0, 0), "what is left out leaves no hole");
+    let report = json!({"slot": 0, "fps": 12, "dropped": 3, "jitter_ms": 8.5, "latency_ms": 40});
+    wall.say(json!({"t": "report", "slots": [report, {"slot": 77, "fps": 1}]})).await;
+    wall.run(SECOND / 2).await;
+    let seen = world.engine.sessions()[0].seen.unwrap();
+    assert_eq!((seen.tiles, seen.fps_min, seen.frames_dropped), (1, 12.0, 3));
+    assert_eq!((seen.jitter_ms_max, seen.latency_ms_max), (8.5, Some(40.0)));
 }
 
 fn resident_kib() -> u64 {

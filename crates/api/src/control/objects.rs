@@ -323,6 +323,8 @@ pub struct WebRtcSession {
     pub outbound_frames_discarded: u64,
     /// Ours: why it sends no video.
     pub video_stopped: Option<String>,
+    /// Ours: what the window of a wall says of its tiles.
+    pub seen: Option<webrtc::Seen>,
 }
 
 impl WebRtcSession {
@@ -350,6 +352,7 @@ impl From<&webrtc::SessionSnapshot> for WebRtcSession {
             outbound_rtcp_packets: session.outbound_rtcp_packets,
             outbound_frames_discarded: session.outbound_frames_discarded,
             video_stopped: session.video_stopped.clone(),
+            seen: session.seen,
         }
     }
 }
@@ -372,6 +375,10 @@ impl Serialize for WebRtcSession {
             "rtpPacketsJitter": 0.0, "rtcpPacketsReceived": self.inbound_rtcp_packets,
             "rtcpPacketsSent": self.outbound_rtcp_packets,
             "videoStopped": self.video_stopped,
+            "seen": self.seen.map(|seen| serde_json::json!({
+                "tiles": seen.tiles, "fpsMin": seen.fps_min, "framesDropped": seen.frames_dropped,
+                "jitterMsMax": seen.jitter_ms_max, "latencyMsMax": seen.latency_ms_max,
+            })),
         })
         .serialize(serializer)
     }

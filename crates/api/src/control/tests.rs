@@ -268,6 +268,7 @@ fn webrtc_session() -> WebRtcSession {
         outbound_rtcp_packets: 5,
         outbound_frames_discarded: 6,
         video_stopped: None,
+        seen: None,
     }
 }
 
@@ -387,7 +388,7 @@ async fn the_names_and_types_of_every_object_stay() {
          inboundRTPPacketsJitter:n inboundRTPPacketsLost:n localCandidate:s outboundBytes:n outboundFramesDiscarded:n \
          outboundRTCPPackets:n outboundRTPPackets:n path:s peerConnectionEstablished:b query:s remoteAddr:s \
          remoteCandidate:s rtcpPacketsReceived:n rtcpPacketsSent:n rtpPacketsJitter:n rtpPacketsLost:n \
-         rtpPacketsReceived:n rtpPacketsSent:n state:s user:s userAgent:s videoStopped:?"
+         rtpPacketsReceived:n rtpPacketsSent:n seen:? state:s user:s userAgent:s videoStopped:?"
     );
     twins(&session, &session_twins);
     let muxer = HlsMuxer::new("test".into(), WallTime::from_unix_us(0), WallTime::from_unix_us(0), 1, 2);

@@ -32,7 +32,14 @@ pub(super) struct Path {
 #[derive(Debug, Default)]
 struct Users {
     publisher: Option<(SessionId, PublisherKind, CancellationToken)>,
-    readers: BTreeMap<SessionId, ReaderKind>,
+    /// How many places each session has: the slots of a wall may show the same path.
+    readers: BTreeMap<SessionId, (ReaderKind, usize)>,
+}
+
+impl Users {
+    fn places(&self) -> usize {
+        self.readers.values().map(|(_, places)| places).sum()
+    }
 }
 
 impl Path {
@@ -103,18 +110,23 @@ impl Path {
     pub(super) fn add_reader(&self, id: SessionId, kind: ReaderKind) -> Result<(), Error> {
         let limit = self.config.borrow().max_readers;
         let mut users = self.users();
-        if limit > 0 && users.readers.len() >= limit as usize {
+        if limit > 0 && users.places() >= limit as usize {
             return Err(Error::Limit { what: "the number of readers of this path", limit: u64::from(limit) });
         }
-        users.readers.insert(id, kind);
-        self.demand.send_replace(users.readers.len());
+        users.readers.entry(id).or_insert((kind, 0)).1 += 1;
+        self.demand.send_replace(users.places());
         Ok(())
     }
 
     pub(super) fn remove_reader(&self, id: SessionId) {
         let mut users = self.users();
-        users.readers.remove(&id);
-        self.demand.send_replace(users.readers.len());
+        if let Some((_, places)) = users.readers.get_mut(&id) {
+            *places -= 1;
+            if *places == 0 {
+                users.readers.remove(&id);
+            }
+        }
+        self.demand.send_replace(users.places());
     }
 
     /// Puts a publisher in; the token says when it must go.
@@ -199,7 +211,7 @@ impl Path {
             held_bytes: self.stream.held_bytes() as u64,
             skipped_units: counters.skipped_units.load(Ordering::Relaxed),
             gops_truncated: counters.gops_truncated.load(Ordering::Relaxed),
-            readers: users.readers.iter().map(|(id, kind)| (*kind, *id)).collect(),
+            readers: users.readers.iter().map(|(id, (kind, _))| (*kind, *id)).collect(),
         }
     }
 

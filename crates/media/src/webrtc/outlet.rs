@@ -1,6 +1,6 @@
 //! One outgoing track of a peer connection: what waits to be sent on it, and its clock.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::atomic::Ordering, time::Instant};
 
 use media_proto::{AccessUnit, Codec, Track};
 use str0m::{
@@ -14,6 +14,7 @@ use super::{
     payload,
     timeline::{Anchor, Timeline},
 };
+use crate::Stream;
 
 /// Units that wait beyond this are thrown away and the viewer begins anew: its network does not take the stream.
 const WAITING_UNITS: usize = 4096;
@@ -32,6 +33,8 @@ pub(super) struct Outlet {
     pt: Option<Pt>,
     timeline: Timeline,
     codec: Option<Codec>,
+    /// Where what waits comes from, to count what is sent of it.
+    source: Option<Stream>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -55,19 +58,21 @@ impl Outlet {
 
     fn new(mid: Mid, pt: Option<Pt>, rate: u32, epoch: Instant) -> Self {
         let timeline = Timeline::new(rate, epoch, rand::random(), rand::random());
-        Self { mid, pt, timeline, codec: None, waiting: VecDeque::new() }
+        Self { mid, pt, timeline, codec: None, source: None, waiting: VecDeque::new() }
     }
 
     pub(super) fn mid(&self) -> Mid {
         self.mid
     }
 
-    pub(super) fn set_video(&mut self, track: &Track) {
+    pub(super) fn set_video(&mut self, source: &Stream, track: &Track) {
+        self.come_from(source);
         self.codec = Some(track.codec.clone());
     }
 
     /// Chooses the payload type for an audio track. False when the peer offered none for its codec.
-    pub(super) fn set_audio(&mut self, track: &Track, types: AudioTypes) -> bool {
+    pub(super) fn set_audio(&mut self, source: &Stream, track: &Track, types: AudioTypes) -> bool {
+        self.come_from(source);
         self.pt = match track.codec {
             Codec::Opus { .. } => types.opus,
             Codec::G711 { mu_law: true, channels: 1 } if track.clock_rate.get() == 8_000 => types.mu_law,
@@ -107,6 +112,13 @@ impl Outlet {
     /// Drops what waits: its picture must not be shown any more.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.source = None;
+    }
+
+    fn come_from(&mut self, source: &Stream) {
+        if self.source.as_ref().is_none_or(|known| known.key() != source.key()) {
+            self.source = Some(source.clone());
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -136,6 +148,9 @@ impl Outlet {
             stream.write_rtp(write.marker(packet.marker).nackable(video));
             sent.bytes += packet.payload.len();
             sent.packets += 1;
+        }
+        if let Some(source) = &self.source {
+            source.counters().outbound_bytes.fetch_add(sent.bytes as u64, Ordering::Relaxed);
         }
         Some(sent)
     }

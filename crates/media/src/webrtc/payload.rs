@@ -28,6 +28,15 @@ pub(super) fn has_b_slice(unit: &AccessUnit, codec: &Codec) -> bool {
     matches!(codec, Codec::H264 { .. }) && frames(unit, codec).iter().any(|nal| h264::is_b_slice(nal))
 }
 
+/// Whether no other picture needs this one: all its slices have `nal_ref_idc` 0 (H.264 section 7.4.1).
+pub(super) fn is_disposable(unit: &AccessUnit, codec: &Codec) -> bool {
+    let is_slice = |nal: &&Bytes| matches!(h264::nal_type(nal), 1..=5);
+    let mut slices = frames(unit, codec).iter().filter(is_slice).peekable();
+    matches!(codec, Codec::H264 { .. })
+        && slices.peek().is_some()
+        && slices.all(|nal| nal.first().is_some_and(|header| header & 0x60 == 0))
+}
+
 /// A keyframe whose source sends its parameter sets out of band gets them in front.
 fn with_parameter_sets(unit: &AccessUnit, codec: &Codec, frames: &[Bytes]) -> Vec<Bytes> {
     let sps_inside = || frames.iter().any(|nal| h264::nal_type(nal) == SPS);

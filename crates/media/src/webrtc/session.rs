@@ -12,6 +12,7 @@ use std::{
 
 use domain::{SessionId, WallTime};
 
+use super::wall::Report;
 use crate::Error;
 
 /// Who opened a session, as the request shows it.
@@ -75,6 +76,51 @@ pub struct SessionSnapshot {
     pub outbound_frames_discarded: u64,
     /// Why it sends no video, when it stopped.
     pub video_stopped: Option<String>,
+    /// What the window of a wall said lately of its tiles.
+    pub seen: Option<Seen>,
+}
+
+/// What a window says of its tiles, taken together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// Tiles it speaks of.
+    pub tiles: u32,
+    /// Frames per second shown by the slowest tile.
+    pub fps_min: f32,
+    /// Frames dropped by all tiles since they began.
+    pub frames_dropped: u64,
+    /// The largest jitter buffer of a tile.
+    pub jitter_ms_max: f32,
+    /// The largest delay from push to display, where one can be told.
+    pub latency_ms_max: Option<f32>,
+}
+
+impl Seen {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            tiles: self.tiles + other.tiles,
+            fps_min: self.fps_min.min(other.fps_min),
+            frames_dropped: self.frames_dropped.saturating_add(other.frames_dropped),
+            jitter_ms_max: self.jitter_ms_max.max(other.jitter_ms_max),
+            latency_ms_max: match (self.latency_ms_max, other.latency_ms_max) {
+                (Some(one), Some(two)) => Some(one.max(two)),
+                (one, two) => one.or(two),
+            },
+        }
+    }
+}
+
+impl From<Report> for Seen {
+    fn from(report: Report) -> Self {
+        Self {
+            tiles: 1,
+            fps_min: report.fps,
+            frames_dropped: report.dropped,
+            jitter_ms_max: report.jitter_ms,
+            latency_ms_max: report.latency_ms,
+        }
+    }
 }
 
 /// What a session's thread writes and others read.
@@ -97,6 +143,7 @@ pub(super) struct Shared {
 struct Words {
     route: Option<(SocketAddr, SocketAddr)>,
     video_stopped: Option<&'static str>,
+    seen: Option<Seen>,
 }
 
 impl Shared {
@@ -124,6 +171,10 @@ impl Shared {
         self.words().video_stopped = reason;
     }
 
+    pub(super) fn set_seen(&self, seen: Option<Seen>) {
+        self.words().seen = seen;
+    }
+
     fn snapshot(&self) -> SessionSnapshot {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let words = self.words();
@@ -146,6 +197,7 @@ impl Shared {
             outbound_rtcp_packets: load(&self.outbound_rtcp_packets),
             outbound_frames_discarded: load(&self.outbound_frames_discarded),
             video_stopped: words.video_stopped.map(str::to_owned),
+            seen: words.seen,
         }
     }
 

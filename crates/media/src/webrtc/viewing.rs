@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use media_proto::{AccessUnit, Track, TrackKind};
 
-use super::{offer::AudioTypes, outlet::Outlet, timeline::Anchor};
+use super::{offer::AudioTypes, outlet::Outlet, payload, timeline::Anchor};
 use crate::{
     Pulled, Stream, Subscription,
     hub::Reader,
@@ -26,6 +26,10 @@ pub(super) struct Viewing {
     /// The next frames come all at once and end now.
     bursts: bool,
     replayed: Option<Instant>,
+    /// The viewer wants no more frames per second than this; 0 is all.
+    fps_wanted: u32,
+    /// The media time of the last frame put up.
+    put_us: Option<i64>,
 }
 
 /// What came of reading.
@@ -46,11 +50,30 @@ impl Viewing {
     pub(super) fn new(reader: Reader) -> Self {
         let join = if reader.stream().state().is_up() { Join::NewestKeyframe } else { Join::NextKeyframe };
         let subscription = reader.stream().subscribe(join, Backlog::Live);
-        Self { reader, subscription, video: None, audio: None, anchor: None, bursts: true, replayed: None }
+        Self {
+            reader,
+            subscription,
+            video: None,
+            audio: None,
+            anchor: None,
+            bursts: true,
+            replayed: None,
+            fps_wanted: 0,
+            put_us: None,
+        }
     }
 
     pub(super) fn stream(&self) -> &Stream {
         self.reader.stream()
+    }
+
+    pub(super) fn is_revoked(&self) -> bool {
+        self.reader.is_revoked()
+    }
+
+    /// Leaves out pictures that no other needs, as far as more than `fps` come; 0 leaves out nothing.
+    pub(super) fn want_fps(&mut self, fps: u32) {
+        self.fps_wanted = fps;
     }
 
     pub(super) fn video_track(&self) -> Option<&Track> {
@@ -147,7 +170,7 @@ impl Viewing {
         let Some(track) = &self.video else {
             return;
         };
-        outlet.set_video(track);
+        outlet.set_video(self.reader.stream(), track);
         flow.frames = units.len() as u64;
         if self.bursts {
             let from_keyframe: Vec<AccessUnit> = units.into_iter().skip_while(|unit| !unit.head().keyframe).collect();
@@ -163,6 +186,11 @@ impl Viewing {
             return;
         };
         for unit in units {
+            let us = unit.head().pts.to_us();
+            if thins(self.fps_wanted, self.put_us, us) && payload::is_disposable(&unit, &track.codec) {
+                continue;
+            }
+            self.put_us = Some(us);
             if !outlet.follow(anchor, unit) {
                 flow.lost += 1;
                 self.bursts = true;
@@ -184,7 +212,8 @@ impl Viewing {
         let Some(track) = &self.audio else {
             return;
         };
-        if after_burst || (self.video.is_some() && self.bursts) || !outlet.set_audio(track, types) {
+        if after_burst || (self.video.is_some() && self.bursts) || !outlet.set_audio(self.reader.stream(), track, types)
+        {
             return;
         }
         for unit in units {
@@ -192,6 +221,13 @@ impl Viewing {
             outlet.follow(anchor, unit);
         }
     }
+}
+
+/// Whether a frame comes too soon after the last one for the frames per second that are wanted. A tenth of tolerance
+/// lets a source pass that has just the rate.
+fn thins(fps: u32, last_us: Option<i64>, us: i64) -> bool {
+    let since = last_us.map_or(i64::MAX, |last| us.saturating_sub(last));
+    fps > 0 && since >= 0 && since < 900_000 / i64::from(fps)
 }
 
 /// What was done for a viewer that lost its picture.
@@ -203,4 +239,34 @@ pub(super) enum Replay {
     FromRing,
     /// The source has to be asked.
     NothingHeld,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of frames at `rate`, all disposable, how many of 100 are put up.
+    fn check(rate: i64, wanted: u32, want: usize) {
+        let (mut last, mut put) = (None, 0);
+        for number in 0..100 {
+            let us = number * 1_000_000 / rate;
+            if !thins(wanted, last, us) {
+                last = Some(us);
+                put += 1;
+            }
+        }
+        assert_eq!(put, want, "{wanted} of {rate}");
+    }
+
+    #[test]
+    fn frames_are_left_out_only_as_far_as_more_come_than_are_wanted() {
+        check(25, 0, 100);
+        check(25, 25, 100);
+        check(25, 24, 100);
+        check(25, 30, 100);
+        check(25, 15, 50);
+        check(30, 15, 50);
+        check(30, 10, 34);
+        check(25, 1, 5);
+    }
 }

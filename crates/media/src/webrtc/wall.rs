@@ -17,12 +17,17 @@ use domain::{CameraId, PathName, Secret, SessionId};
 use str0m::{channel::ChannelId, media::Mid};
 use tokio::task::JoinSet;
 
-use super::{feed::Feeds, peer::Peer, session::wall_now};
+use super::{
+    feed::Feeds,
+    peer::Peer,
+    session::{Seen, wall_now},
+};
 use crate::{
     Error, Hub,
     admission::{Action, Caller, Credentials, Permit},
     catalogue::Catalogue,
 };
+pub(super) use message::Report;
 use message::{Refusal, Said, Say, rfc3339};
 use slot::{Assigned, Slot, viewer};
 
@@ -103,14 +108,20 @@ pub(super) struct Wall {
 }
 
 impl Wall {
-    pub(super) fn new(key: u64, slots: usize, caller: Caller, owner: (String, String), now: Instant) -> Self {
+    pub(super) fn new(
+        (key, id): (u64, SessionId),
+        slots: usize,
+        caller: Caller,
+        owner: (String, String),
+        now: Instant,
+    ) -> Self {
         Self {
             key,
             caller,
             owner,
             channel: None,
             heard: now,
-            slots: (0..slots).map(Slot::new).collect(),
+            slots: (0..slots).map(|number| Slot::new(number, id)).collect(),
             audio: None,
             audio_seq: 0,
             outbox: Vec::new(),
@@ -159,8 +170,21 @@ impl Wall {
                 self.heard = tools.now;
                 self.say(Say::Pong { ts, utc: rfc3339(wall_now()) });
             }
-            Said::Audio { .. } | Said::Report {} | Said::Unknown => {}
+            Said::Report { slots } => {
+                for report in slots {
+                    if let Some(slot) = self.slots.get_mut(report.slot) {
+                        slot.report(report, tools.now);
+                    }
+                }
+                peer.shared.set_seen(self.seen(tools.now));
+            }
+            Said::Audio { .. } | Said::Unknown => {}
         }
+    }
+
+    /// What the window says of its tiles, taken together.
+    fn seen(&self, now: Instant) -> Option<Seen> {
+        self.slots.iter().filter_map(|slot| slot.reported(now)).map(Seen::from).reduce(Seen::and)
     }
 
     fn assign(
@@ -245,7 +269,9 @@ impl Wall {
             let Some(slot) = self.slots.get_mut(number) else {
                 break;
             };
-            if let Some(say) = slot.check(tools.now, tools.hub, viewer(self.key, number), tools.feeds) {
+            let viewer = viewer(self.key, number);
+            let revoked = peer.video.get_mut(number).and_then(|outlet| slot.revoke(viewer, outlet, tools.feeds));
+            if let Some(say) = revoked.or_else(|| slot.check(tools.now, tools.hub, viewer, tools.feeds)) {
                 self.say(say);
             }
             // A rendition that was only now begun may have its keyframe in the ring already.

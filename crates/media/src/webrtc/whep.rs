@@ -80,6 +80,12 @@ impl Whep {
         }
     }
 
+    /// Whether the right to watch was withdrawn.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.waiting.as_ref().map(Reader::is_revoked).or_else(|| Some(self.viewing.as_ref()?.is_revoked()))
+            == Some(true)
+    }
+
     /// Leaves the stream.
     pub(super) fn end(&self, key: u64, feeds: &mut Feeds) {
         if let Some(viewing) = &self.viewing {

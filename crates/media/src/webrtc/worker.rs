@@ -202,7 +202,8 @@ impl Worker {
                 }
                 let (slots, caller) = (negotiated.video.len(), request.caller);
                 let window = owner.clone();
-                let wall = |key, now| Session::Wall(Box::new(Wall::new(key, slots, caller, owner, now)));
+                let id = shared.meta.id;
+                let wall = |key, now| Session::Wall(Box::new(Wall::new((key, id), slots, caller, owner, now)));
                 let key = self.join(*negotiated, shared, wall);
                 self.windows.insert(window, key);
             }
@@ -345,9 +346,11 @@ impl Worker {
     fn check(&mut self) {
         let now = Instant::now();
         let failed = |(key, member): (&u64, &Member)| {
-            let silent = matches!(&member.session, Session::Wall(wall) if wall.is_lost(now));
-            let reason = member.peer.failure(now, self.handshake);
-            Some((*key, reason.or(silent.then_some("the window has fallen silent"))?))
+            let given_up = match &member.session {
+                Session::Whep(whep) => whep.is_revoked().then_some("the right to watch was withdrawn"),
+                Session::Wall(wall) => wall.is_lost(now).then_some("the window has fallen silent"),
+            };
+            Some((*key, member.peer.failure(now, self.handshake).or(given_up)?))
         };
         for (key, reason) in self.members.iter().filter_map(failed).collect::<Vec<_>>() {
             self.end(key, reason);

@@ -44,7 +44,12 @@ pub(crate) struct Picture {
 impl Picture {
     fn slice(self) -> Bytes {
         // The slice header says I or P; what follows is the number and filling.
-        let (head, size) = if self.keyframe { ([0x65, 0x88], KEYFRAME_BYTES) } else { ([0x41, 0x9a], FRAME_BYTES) };
+        let (head, size) = match (self.keyframe, self.number % 2) {
+            (true, _) => ([0x65, 0x88], KEYFRAME_BYTES),
+            (false, 0) => ([0x41, 0x9a], FRAME_BYTES),
+            // No other picture needs this one.
+            (false, _) => ([0x01, 0x9a], FRAME_BYTES),
+        };
         let mut slice = head.to_vec();
         // Seven bits to a byte, so that nothing looks like a start code.
         slice.extend([21, 14, 7, 0].map(|shift| 0x80 | (self.number >> shift & 0x7f) as u8));
@@ -64,10 +69,11 @@ impl Picture {
     }
 }
 
-/// Lets everybody in and counts who is in.
+/// Lets everybody in, counts who is in, and can send all out.
 #[derive(Default)]
 pub(crate) struct Doors {
     inside: Arc<AtomicUsize>,
+    revoked: CancellationToken,
 }
 
 struct Place(Arc<AtomicUsize>);
@@ -82,12 +88,18 @@ impl Doors {
     pub(crate) fn inside(&self) -> usize {
         self.inside.load(Ordering::SeqCst)
     }
+
+    /// Withdraws every right that was given.
+    pub(crate) fn revoke(&self) {
+        self.revoked.cancel();
+    }
 }
 
 impl Admission for Doors {
     fn admit<'a>(&'a self, _: Request<'a>) -> BoxFuture<'a, Result<Permit, Error>> {
         self.inside.fetch_add(1, Ordering::SeqCst);
-        let permit = Permit::new("operator".into(), Place(Arc::clone(&self.inside)));
+        let held = Place(Arc::clone(&self.inside));
+        let permit = Permit::revocable("operator".into(), self.revoked.clone(), held);
         Box::pin(std::future::ready(Ok(permit)))
     }
 }

@@ -31,7 +31,10 @@ pub(super) enum Said {
     Auth {
         token: String,
     },
-    Report {},
+    Report {
+        #[serde(default)]
+        slots: Vec<Report>,
+    },
     Ping {
         ts: Number,
     },
@@ -39,11 +42,30 @@ pub(super) enum Said {
     Unknown,
 }
 
+/// What a tile says of its picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Report {
+    pub(super) slot: usize,
+    /// Frames shown per second.
+    pub(in super::super) fps: f32,
+    /// Frames dropped since the tile began.
+    pub(in super::super) dropped: u64,
+    pub(in super::super) jitter_ms: f32,
+    /// From the camera's push to the display; absent where it cannot be told.
+    pub(in super::super) latency_ms: Option<f32>,
+}
+
 /// What a tile wants, in device pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Want {
     #[serde(default)]
     pub(super) w: u32,
+    #[serde(default)]
+    pub(super) h: u32,
+    /// The most frames per second it needs; 0 is all.
+    #[serde(default)]
+    pub(super) fps: u32,
     #[serde(default)]
     pub(super) mode: Mode,
 }
@@ -216,12 +238,14 @@ mod tests {
     #[test]
     fn a_message_or_a_batch_is_read_with_releases_first() {
         let assign = r#"{"t":"assign","seq":2,"slot":0,"camera":"x","want":{"w":320,"h":180,"fps":15,"mode":"key"}}"#;
-        let want = Want { w: 320, mode: Mode::Key };
+        let want = Want { w: 320, h: 180, fps: 15, mode: Mode::Key };
         let assigned = Said::Assign { seq: 2, slot: 0, camera: "x".into(), want };
         check(assign, std::slice::from_ref(&assigned));
         check(&format!(r#"[{assign},{{"t":"release","seq":1,"slot":3}}]"#), &[release(3), assigned]);
         check(r#"{"t":"audio","seq":4,"camera":null}"#, &[Said::Audio { seq: 4, camera: None }]);
-        check(r#"{"t":"report","slots":[{"slot":1}]}"#, &[Said::Report {}]);
+        let report = Report { slot: 1, fps: 14.5, dropped: 2, jitter_ms: 10.0, latency_ms: None };
+        let text = r#"{"t":"report","slots":[{"slot":1,"fps":14.5,"dropped":2,"jitter_ms":10}]}"#;
+        check(text, &[Said::Report { slots: vec![report] }]);
     }
 
     #[test]

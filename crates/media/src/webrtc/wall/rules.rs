@@ -25,6 +25,13 @@ pub(super) fn rendition(want_w: u32, sub_w: Option<u32>, now: Rendition) -> Rend
     if want_w >= MAIN_FROM_WIDTH && enough < needed { Rendition::Main } else { Rendition::Sub }
 }
 
+/// How wide the picture is in a tile of this size: its sides keep their proportion, so that a low tile shows it narrow.
+pub(super) fn picture_width(want_w: u32, want_h: u32, picture: Option<(u32, u32)>) -> u32 {
+    let fits = |(w, h): (u32, u32)| u64::from(want_h) * u64::from(w) / u64::from(h.max(1));
+    let by_height = picture.filter(|_| want_h > 0).map_or(u64::MAX, fits);
+    u32::try_from(by_height.min(u64::from(want_w))).unwrap_or(want_w)
+}
+
 /// What a tile shows of its slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -90,6 +97,21 @@ mod tests {
             (0, None, Sub, Sub),
         ] {
             assert_eq!(rendition(want, sub, now), chosen, "{want} {sub:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_as_wide_as_both_sides_of_its_tile_allow() {
+        let wide = Some((640, 360));
+        for (w, h, picture, width) in [
+            (1280, 720, wide, 1280),
+            (1920, 360, wide, 640),
+            (800, 1200, wide, 800),
+            (1000, 0, wide, 1000),
+            (1000, 100, None, 1000),
+            (1000, 100, Some((640, 0)), 1000),
+        ] {
+            assert_eq!(picture_width(w, h, picture), width, "{w}x{h} {picture:?}");
         }
     }
 

@@ -8,7 +8,6 @@ use std::{
 use domain::{Camera, Rendition, SessionId};
 use media_proto::{Codec, h264};
 use tokio::task::AbortHandle;
-use uuid::Uuid;
 
 use super::{
     super::{
@@ -17,7 +16,7 @@ use super::{
         outlet::Outlet,
         viewing::{Replay, Viewing},
     },
-    message::{Clock, Mode, Refusal, Say, State, Want, rfc3339},
+    message::{Clock, Mode, Refusal, Report, Say, State, Want, rfc3339},
     rules::{self, Phase},
 };
 use crate::{Error, Hub, admission::Permit, hub::ReaderKind};
@@ -26,11 +25,15 @@ use crate::{Error, Hub, admission::Permit, hub::ReaderKind};
 const DWELL: Duration = Duration::from_secs(3);
 /// A slot that does not change says its state at most this often.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
+/// A report counts until the next two would have come.
+const REPORT_COUNTS: Duration = Duration::from_secs(30);
 
 /// One slot of a wall.
 #[derive(Debug)]
 pub(super) struct Slot {
     number: usize,
+    /// The session under whose id the path is read.
+    session: SessionId,
     seq: u64,
     camera: Option<Camera>,
     want: Want,
@@ -49,6 +52,7 @@ pub(super) struct Slot {
     switched: Option<Instant>,
     clock: Option<Clock>,
     said: Option<(State, Instant)>,
+    reported: Option<(Report, Instant)>,
 }
 
 #[derive(Debug)]
@@ -69,9 +73,10 @@ pub(super) enum Assigned {
 }
 
 impl Slot {
-    pub(super) fn new(number: usize) -> Self {
+    pub(super) fn new(number: usize, session: SessionId) -> Self {
         Self {
             number,
+            session,
             seq: 0,
             camera: None,
             want: Want::default(),
@@ -86,6 +91,7 @@ impl Slot {
             switched: None,
             clock: None,
             said: None,
+            reported: None,
         }
     }
 
@@ -139,7 +145,7 @@ impl Slot {
             feeds.unwatch(shown.viewing.stream().key(), viewer);
         }
         let turn = self.turn + 1;
-        *self = Self { seq: self.seq, turn, ..Self::new(self.number) };
+        *self = Self { seq: self.seq, turn, ..Self::new(self.number, self.session) };
     }
 
     pub(super) fn ask(&mut self, asking: AbortHandle) {
@@ -227,6 +233,25 @@ impl Slot {
         self.state(now, feeds)
     }
 
+    /// Stops at once when the right to the camera was withdrawn.
+    pub(super) fn revoke(&mut self, viewer: Viewer, outlet: &mut Outlet, feeds: &mut Feeds) -> Option<Say> {
+        let revoked = self.permit.as_ref().is_some_and(|permit| permit.is_revoked());
+        revoked.then(|| self.deny(Refusal::from(&Error::Forbidden), viewer, outlet, feeds))
+    }
+
+    /// Notes what the tile says of its picture.
+    pub(super) fn report(&mut self, report: Report, now: Instant) {
+        if self.shown.is_some() {
+            self.reported = Some((report, now));
+        }
+    }
+
+    /// What the tile said of its picture lately.
+    pub(super) fn reported(&self, now: Instant) -> Option<Report> {
+        let counts = |(_, at): &(Report, Instant)| now.saturating_duration_since(*at) < REPORT_COUNTS;
+        self.reported.filter(counts).map(|(report, _)| report)
+    }
+
     /// Sends the newest GOP again for a tile that lost its picture.
     pub(super) fn replay(&mut self, now: Instant, feeds: &mut Feeds) {
         if let Some(Shown { viewing, .. }) = &mut self.shown
@@ -239,6 +264,9 @@ impl Slot {
 
     fn rewant(&mut self, want: Want) {
         let before = std::mem::replace(&mut self.want, want);
+        for shown in [&mut self.shown, &mut self.next].into_iter().flatten() {
+            shown.viewing.want_fps(want.fps);
+        }
         if let (Some(shown), true) = (&mut self.shown, before.mode != want.mode) {
             shown.viewing.resume();
         }
@@ -299,8 +327,10 @@ impl Slot {
         {
             return;
         }
-        let sub_w = (shown.rendition == Rendition::Sub).then(|| size(&shown.viewing)).flatten().map(|(w, _)| w);
-        let chosen = rules::rendition(self.want.w, sub_w, shown.rendition);
+        let shown_size = size(&shown.viewing);
+        let sub_w = shown_size.filter(|_| shown.rendition == Rendition::Sub).map(|(w, _)| w);
+        let width = rules::picture_width(self.want.w, self.want.h, shown_size);
+        let chosen = rules::rendition(width, sub_w, shown.rendition);
         let wanted = if chosen == shown.rendition || !self.has(chosen) || self.unsuitable.contains(&chosen) {
             None
         } else {
@@ -321,11 +351,11 @@ impl Slot {
         let (Some(path), Some(permit)) = (path, &self.permit) else {
             return Err(Error::NotFound("the camera's stream"));
         };
-        // One permit covers both renditions; each place among readers has an id of its own.
+        // One permit covers both renditions.
         let covered = Permit::new(permit.user().to_owned(), Arc::clone(permit));
-        let id = SessionId::from_uuid(Uuid::new_v4());
-        let reader = hub.attach(path, covered, ReaderKind::WebRtcSession, id)?;
-        let viewing = Viewing::new(reader);
+        let reader = hub.attach(path, covered, ReaderKind::WebRtcSession, self.session)?;
+        let mut viewing = Viewing::new(reader);
+        viewing.want_fps(self.want.fps);
         feeds.watch(viewing.stream(), viewer);
         Ok(Shown { rendition, viewing })
     }
