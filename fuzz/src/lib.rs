@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::Secret;
 use media_proto::{
-    Codec, RtpPacket, depacketizer, packetizer, rtcp, rtp,
+    Codec, RtpPacket, Track, TrackId, depacketizer, fmp4, h265, packetizer, rtcp, rtp,
     rtsp::{
         auth::{self, Credentials},
         client::{ClientSession, Output, Target},
@@ -163,4 +163,27 @@ pub fn rtp(bytes: &[u8]) {
             assert!(packet.payload.len() <= MAX_PAYLOAD, "{}", packet.payload.len());
         }
     }
+}
+
+/// Parameter sets of H.265 are read without harm, and what can be read can be written into MP4.
+pub fn h265(bytes: &[u8]) {
+    // The three sets, each after its length in one byte.
+    let mut rest = bytes;
+    let mut next = || {
+        let (length, tail) = rest.split_first().unwrap_or((&0, &[]));
+        let (set, tail) = tail.split_at(usize::from(*length).min(tail.len()));
+        rest = tail;
+        Bytes::copy_from_slice(set)
+    };
+    let (vps, sps, pps) = (next(), next(), next());
+    let parsed = h265::Sps::parse(&sps);
+    if let Some(sps) = parsed {
+        assert!(sps.width > 0 && sps.height > 0 && sps.max_num_reorder <= 16);
+        assert!(sps.fps.is_none_or(|fps| fps.is_finite() && fps > 0.0));
+        assert!(sps.codec_string().is_ascii() && !sps.level_name().is_empty());
+    }
+    let readable = h265::Vps::parse(&vps).is_some() && parsed.is_some() && h265::Pps::parse(&pps).is_some();
+    let clock_rate = std::num::NonZeroU32::new(90_000).expect("it is not 0");
+    let track = Track { id: TrackId(0), codec: Codec::H265 { vps, sps, pps }, clock_rate, payload_type: 96 };
+    assert_eq!(fmp4::init(&[track]).is_ok(), readable);
 }

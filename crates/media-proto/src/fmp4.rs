@@ -8,7 +8,7 @@ mod tests;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Codec, Error, Track, TrackId, h264::Sps};
+use crate::{Codec, Error, Track, TrackId, h264, h265};
 use boxes::{full, plain};
 
 /// One sample of a track.
@@ -39,7 +39,8 @@ pub struct Run<'a> {
 /// scales their clock rates.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a codec that is not written here, [`Error::Malformed`] for an SPS that cannot be read.
+/// [`Error::Unsupported`] for a codec that is not written here, [`Error::Malformed`] for a parameter set that cannot be
+/// read.
 pub fn init(tracks: &[Track]) -> Result<Bytes, Error> {
     let entries: Vec<(&Track, Entry)> =
         tracks.iter().map(|track| Ok((track, Entry::of(&track.codec)?))).collect::<Result<_, Error>>()?;
@@ -128,7 +129,8 @@ fn put_run(out: &mut BytesMut, run: &Run<'_>) -> usize {
 
 /// What the sample description of a track needs.
 enum Entry {
-    H264 { sps: Bytes, pps: Bytes, parsed: Sps },
+    H264 { sps: Bytes, pps: Bytes, parsed: h264::Sps },
+    H265 { sets: [Bytes; 3], parsed: h265::Sps },
     Aac { config: Bytes, sample_rate: u32, channels: u8 },
     Opus { channels: u8 },
 }
@@ -137,14 +139,20 @@ impl Entry {
     fn of(codec: &Codec) -> Result<Self, Error> {
         match codec {
             Codec::H264 { sps, pps } => {
-                let parsed = Sps::parse(sps).ok_or(Error::malformed("H.264 SPS", "it cannot be read"))?;
+                let parsed = h264::Sps::parse(sps).ok_or(Error::malformed("H.264 SPS", "it cannot be read"))?;
                 Ok(Self::H264 { sps: sps.clone(), pps: pps.clone(), parsed })
             }
             Codec::Aac { config, sample_rate, channels, .. } => {
                 Ok(Self::Aac { config: config.clone(), sample_rate: *sample_rate, channels: *channels })
             }
             Codec::Opus { channels } => Ok(Self::Opus { channels: *channels }),
-            Codec::H265 { .. } => Err(Error::Unsupported("H.265 in fragmented MP4")),
+            Codec::H265 { vps, sps, pps } => {
+                let unreadable = |what| Error::malformed(what, "it cannot be read");
+                h265::Vps::parse(vps).ok_or(unreadable("H.265 VPS"))?;
+                let parsed = h265::Sps::parse(sps).ok_or(unreadable("H.265 SPS"))?;
+                h265::Pps::parse(pps).ok_or(unreadable("H.265 PPS"))?;
+                Ok(Self::H265 { sets: [vps.clone(), sps.clone(), pps.clone()], parsed })
+            }
             Codec::G711 { .. } => Err(Error::Unsupported("G.711 in fragmented MP4")),
             Codec::Generic { .. } => Err(Error::Unsupported("this codec in fragmented MP4")),
         }
@@ -154,6 +162,7 @@ impl Entry {
 fn put_track(out: &mut BytesMut, track: &Track, entry: &Entry) {
     let (width, height, is_video) = match entry {
         Entry::H264 { parsed, .. } => (parsed.width, parsed.height, true),
+        Entry::H265 { parsed, .. } => (parsed.width, parsed.height, true),
         Entry::Aac { .. } | Entry::Opus { .. } => (0, 0, false),
     };
     full(out, *b"tkhd", 0, 3, |out| {
@@ -202,6 +211,7 @@ fn put_sample_table(out: &mut BytesMut, entry: &Entry) {
         out.put_u32(1);
         match entry {
             Entry::H264 { sps, pps, parsed } => boxes::avc1(out, sps, pps, parsed),
+            Entry::H265 { sets, parsed } => boxes::hvc1(out, sets, parsed),
             Entry::Aac { config, sample_rate, channels } => boxes::mp4a(out, config, *sample_rate, *channels),
             Entry::Opus { channels } => boxes::opus(out, *channels),
         }

@@ -309,17 +309,18 @@ impl Lane {
     /// One unit; several of sound whose packet is too large.
     fn units(&self, head: Head, group: Group) -> Vec<AccessUnit> {
         let codec = &self.track.codec;
+        let make = if group.refers_back(codec) { AccessUnit::referring_back } else { AccessUnit::new };
         let mut packets = group.packets;
         if head.keyframe && !parameter_set_types(codec).iter().all(|kind| group.kinds.has(*kind)) {
             let sets = packetizer::packets(codec, &codec.parameter_sets(), PAYLOAD_MAX);
             packets.splice(0..0, sets.into_iter().map(|packet| RtpPacket { marker: false, ..packet }));
         }
         if packets.iter().all(|packet| packet.payload.len() <= PAYLOAD_MAX) {
-            return vec![AccessUnit::new(head, Payload::Rtp(Arc::from(packets)))];
+            return vec![make(head, Payload::Rtp(Arc::from(packets)))];
         }
         match codec {
             Codec::H264 { .. } | Codec::H265 { .. } => {
-                cut(codec, head, &depacketizer::frames(codec, &packets)).into_iter().collect()
+                cut(codec, head, &depacketizer::frames(codec, &packets), make).into_iter().collect()
             }
             // Packets of one unit have one timestamp, so each frame becomes a unit of its own.
             Codec::Aac { .. } => {
@@ -328,7 +329,7 @@ impl Lane {
                 let pts = |at: usize| MediaTime::new(head.pts.ticks + later(at), head.pts.rate);
                 let unit = |(at, frame): (usize, &Bytes)| {
                     let discontinuity = head.discontinuity && at == 0;
-                    cut(codec, Head { pts: pts(at), discontinuity, ..head }, std::slice::from_ref(frame))
+                    cut(codec, Head { pts: pts(at), discontinuity, ..head }, std::slice::from_ref(frame), make)
                 };
                 frames.iter().enumerate().filter_map(unit).collect()
             }
@@ -365,9 +366,9 @@ impl Lane {
 }
 
 /// One unit of packets no larger than [`PAYLOAD_MAX`]; none when there is nothing in it.
-fn cut(codec: &Codec, head: Head, frames: &[Bytes]) -> Option<AccessUnit> {
+fn cut(codec: &Codec, head: Head, frames: &[Bytes], make: fn(Head, Payload) -> AccessUnit) -> Option<AccessUnit> {
     let packets = packetizer::packets(codec, frames, PAYLOAD_MAX);
-    (!packets.is_empty()).then(|| AccessUnit::new(head, Payload::Rtp(Arc::from(packets))))
+    (!packets.is_empty()).then(|| make(head, Payload::Rtp(Arc::from(packets))))
 }
 
 /// The NAL unit types of the parameter sets of a codec.

@@ -10,6 +10,7 @@ const FU_A: u8 = 28;
 /// The packets of one access unit, none with a payload above `max_payload`. The marker bit stands on the last one.
 ///
 /// H.264 is packetization-mode 1: single NAL units, STAP-A for small ones that follow each other, FU-A for large ones.
+/// H.265 likewise: single NAL units, aggregation packets, fragmentation units, all without decoding order numbers.
 #[must_use]
 pub fn packets(codec: &Codec, frames: &[Bytes], max_payload: usize) -> Vec<RtpPacket> {
     let payloads = match codec {
@@ -55,8 +56,11 @@ struct H265;
 
 impl Wrapping for H265 {
     fn aggregation(&self, units: &[Bytes]) -> Vec<u8> {
-        let second = units.first().and_then(|unit| unit.get(1)).copied().unwrap_or(1);
-        vec![h265::AGGREGATION << 1, second]
+        // The lowest layer and the lowest temporal id of them all, RFC 7798 section 4.4.2.
+        let ids = units.iter().filter_map(|unit| unit.first_chunk::<2>());
+        let ids = ids.map(|[first, second]| ((first & 1) << 5 | second >> 3, second & 7));
+        let (layer, temporal) = ids.fold((63, 7), |(layer, temporal), own| (own.0.min(layer), own.1.min(temporal)));
+        vec![h265::AGGREGATION << 1 | layer >> 5, layer << 3 | temporal]
     }
 
     fn fragment(&self, unit: &[u8], start: bool, end: bool) -> Vec<u8> {
@@ -193,6 +197,16 @@ mod tests {
         assert!(packets.iter().all(|packet| packet.payload.len() <= max_payload), "{codec:?} {max_payload}");
         assert!(packets.iter().rev().skip(1).all(|packet| !packet.marker) && packets.last().unwrap().marker);
         assert_eq!(depacketizer::frames(codec, &packets), frames, "{codec:?} {max_payload}");
+    }
+
+    #[test]
+    fn an_aggregation_packet_of_h265_has_the_lowest_layer_and_temporal_id() {
+        let h265 = Codec::H265 { vps: Bytes::new(), sps: Bytes::new(), pps: Bytes::new() };
+        let units = [&[0x40, 0x0b][..], &[0x02, 0x12], &[0x02, 0x1b]].map(Bytes::from_static);
+        let packets = packets(&h265, &units, 100);
+        assert_eq!(packets.len(), 1);
+        assert_eq!(packets[0].payload[..2], [48 << 1, 0x0a], "layer 1, temporal id 2");
+        assert_eq!(depacketizer::frames(&h265, &packets), units);
     }
 
     #[test]

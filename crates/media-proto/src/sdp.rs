@@ -39,6 +39,9 @@ pub enum Error {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A track has a form that is known and not taken.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
     /// There is no track that plain RTP carries.
     #[error("the session description has no track that plain RTP carries{}", hint(*.secured))]
     NoTrack {
@@ -75,7 +78,7 @@ pub struct Media {
 /// the request's own address.
 ///
 /// # Errors
-/// [`Error::TooLarge`], [`Error::Malformed`] for an unreadable media line, [`Error::NoTrack`].
+/// [`Error::TooLarge`], [`Error::Malformed`] for an unreadable media line, [`Error::Unsupported`], [`Error::NoTrack`].
 pub fn parse(description: &[u8], base: &str) -> Result<Session, Error> {
     if description.len() > BYTES_MAX {
         return Err(Error::TooLarge { what: "bytes", limit: BYTES_MAX });
@@ -90,7 +93,7 @@ pub fn parse(description: &[u8], base: &str) -> Result<Session, Error> {
     for section in sections {
         match section.profile.to_ascii_uppercase().as_str() {
             profile if profile.starts_with("RTP/SAVP") => secured = true,
-            profile if profile.contains("RTP/AVP") => tracks.push(section.media(tracks.len(), base)),
+            profile if profile.contains("RTP/AVP") => tracks.push(section.media(tracks.len(), base)?),
             _ => {}
         }
     }
@@ -158,19 +161,22 @@ struct RtpMap<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn media(&self, index: usize, base: &str) -> Media {
+    fn media(&self, index: usize, base: &str) -> Result<Media, Error> {
         let payload_type = self.best_payload_type();
         let map = self.rtpmap(payload_type);
         let fmtp = self.numbered("fmtp", payload_type);
+        if let Some(form) = codec::refused(map, fmtp) {
+            return Err(Error::Unsupported(form));
+        }
         let clock_rate = map.map_or(codec::VIDEO_CLOCK, |map| map.clock_rate);
         let id = TrackId(u8::try_from(index).expect("there are at most TRACKS_MAX tracks"));
         let codec = codec::read(self.media, map, fmtp);
         let control = self.value("control").unwrap_or_default();
-        Media {
+        Ok(Media {
             track: Track { id, codec, clock_rate, payload_type },
             control: join(base, control),
             send_only: self.value("sendonly").is_some(),
-        }
+        })
     }
 
     /// The first payload type with a codec we know, else the first.

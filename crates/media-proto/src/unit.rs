@@ -93,6 +93,7 @@ struct Inner {
     head: Head,
     payload: Payload,
     size: usize,
+    refers_back: bool,
     frames: OnceLock<Arc<[Bytes]>>,
     length_prefixed: OnceLock<Bytes>,
     small_packets: OnceLock<Arc<[RtpPacket]>>,
@@ -121,6 +122,16 @@ impl AccessUnit {
     /// Makes a unit of what arrived.
     #[must_use]
     pub fn new(head: Head, payload: Payload) -> Self {
+        Self::made(head, payload, false)
+    }
+
+    /// Makes a unit of a picture that follows a keyframe and refers to pictures before it (H.265 RASL).
+    #[must_use]
+    pub fn referring_back(head: Head, payload: Payload) -> Self {
+        Self::made(head, payload, true)
+    }
+
+    fn made(head: Head, payload: Payload, refers_back: bool) -> Self {
         let size = match &payload {
             Payload::Rtp(packets) => packets.iter().map(|p| p.payload.len()).sum(),
             Payload::Frames(frames) => frames.iter().map(Bytes::len).sum(),
@@ -129,6 +140,7 @@ impl AccessUnit {
             head,
             payload,
             size,
+            refers_back,
             frames: OnceLock::new(),
             length_prefixed: OnceLock::new(),
             small_packets: OnceLock::new(),
@@ -141,6 +153,12 @@ impl AccessUnit {
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.0.head
+    }
+
+    /// Whether it refers to pictures before the last keyframe: who began with that keyframe cannot decode it.
+    #[must_use]
+    pub fn refers_back(&self) -> bool {
+        self.0.refers_back
     }
 
     /// How it came.

@@ -82,6 +82,11 @@ mod corpus {
     }
 
     #[test]
+    fn parameter_sets_of_h265_survive_their_corpus() {
+        check(targets::h265, "h265");
+    }
+
+    #[test]
     fn rtp_and_rtcp_survive_their_corpus() {
         check(targets::rtp, "rtp");
     }

@@ -2,6 +2,7 @@
 //!
 //! A source pushes each access unit once; every reader pulls at its own pace through a [`Subscription`]. A push never
 //! waits for a reader. A reader that falls behind is put forward to the newest keyframe and told how many units it lost.
+//! Who begins at a CRA or BLA picture of H.265 gets none of the pictures after it that refer to what was before.
 //!
 //! Limits: the ring keeps the current and the previous GOP. Beyond [`PREVIOUS_GOP_BYTES`] or [`PREVIOUS_GOP_AGE`] the
 //! previous one goes; beyond [`CURRENT_GOP_BYTES`] the current one goes too, a keyframe is asked for and the truncation

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::h264::Sps;
+use crate::{h264, h265};
 
 /// A box: its size is written when its content is.
 pub(super) fn plain(out: &mut BytesMut, kind: [u8; 4], content: impl FnOnce(&mut BytesMut)) {
@@ -25,20 +25,9 @@ pub(super) fn full(out: &mut BytesMut, kind: [u8; 4], version: u8, flags: u32, c
 }
 
 /// ISO/IEC 14496-15 section 5.4.
-pub(super) fn avc1(out: &mut BytesMut, sps: &Bytes, pps: &Bytes, parsed: &Sps) {
+pub(super) fn avc1(out: &mut BytesMut, sps: &Bytes, pps: &Bytes, parsed: &h264::Sps) {
     plain(out, *b"avc1", |out| {
-        out.put_bytes(0, 6);
-        out.put_u16(1);
-        out.put_bytes(0, 16);
-        out.put_u16(u16::try_from(parsed.width).unwrap_or(u16::MAX));
-        out.put_u16(u16::try_from(parsed.height).unwrap_or(u16::MAX));
-        out.put_u32(0x0048_0000);
-        out.put_u32(0x0048_0000);
-        out.put_u32(0);
-        out.put_u16(1);
-        out.put_bytes(0, 32);
-        out.put_u16(0x18);
-        out.put_i16(-1);
+        put_picture(out, parsed.width, parsed.height);
         plain(out, *b"avcC", |out| {
             // 4-byte lengths, one SPS, one PPS.
             out.put_slice(&[1, parsed.profile_idc, parsed.constraints, parsed.level_idc, 0xff, 0xe1]);
@@ -53,6 +42,49 @@ pub(super) fn avc1(out: &mut BytesMut, sps: &Bytes, pps: &Bytes, parsed: &Sps) {
             }
         });
     });
+}
+
+/// ISO/IEC 14496-15 section 8.4. The sets are VPS, SPS and PPS.
+///
+/// `hvc1` rather than `hev1`, which Apple's players do not take. Samples may repeat the same sets in front of a keyframe;
+/// players pass over them.
+pub(super) fn hvc1(out: &mut BytesMut, sets: &[Bytes; 3], parsed: &h265::Sps) {
+    plain(out, *b"hvc1", |out| {
+        put_picture(out, parsed.width, parsed.height);
+        plain(out, *b"hvcC", |out| {
+            out.put_slice(&[1, parsed.general.profile]);
+            out.put_u32(parsed.general.compatibility);
+            out.put_slice(&parsed.general.constraints);
+            out.put_u8(parsed.general.level_idc);
+            // Segmentation, parallelism, mean rate and constancy of the rate are not told.
+            out.put_slice(&[0xf0, 0, 0xfc, 0xfc | parsed.chroma_format_idc]);
+            out.put_slice(&[0xf8 | parsed.bit_depth_luma_minus8, 0xf8 | parsed.bit_depth_chroma_minus8, 0, 0]);
+            // 4-byte lengths.
+            out.put_u8(parsed.temporal_layers << 3 | u8::from(parsed.temporal_id_nested) << 2 | 3);
+            out.put_u8(3);
+            for set in sets {
+                // All sets of the type are here, one.
+                out.put_slice(&[0x80 | h265::nal_type(set), 0, 1]);
+                put_sized(out, set);
+            }
+        });
+    });
+}
+
+/// What every `VisualSampleEntry` begins with, ISO/IEC 14496-12 section 12.1.3.
+fn put_picture(out: &mut BytesMut, width: u32, height: u32) {
+    out.put_bytes(0, 6);
+    out.put_u16(1);
+    out.put_bytes(0, 16);
+    out.put_u16(u16::try_from(width).unwrap_or(u16::MAX));
+    out.put_u16(u16::try_from(height).unwrap_or(u16::MAX));
+    out.put_u32(0x0048_0000);
+    out.put_u32(0x0048_0000);
+    out.put_u32(0);
+    out.put_u16(1);
+    out.put_bytes(0, 32);
+    out.put_u16(0x18);
+    out.put_i16(-1);
 }
 
 /// ISO/IEC 14496-14 section 5.6, descriptors of ISO/IEC 14496-1 section 7.2.6.

@@ -79,9 +79,44 @@ fn a_fragment_is_read_back_with_its_times_and_offsets() {
     assert_eq!((&bytes[at(0)..at(0) + 5], &bytes[at(1)..]), (&b"abcde"[..], &b"f"[..]));
 }
 
+/// x265, 320x180 at 25 pictures per second.
+fn h265(sps: &'static [u8]) -> Track {
+    let vps: &[u8] = &[
+        0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x3c, 0xba, 0x02, 0x40,
+    ];
+    let pps: &[u8] = &[0x44, 0x01, 0xc0, 0x73, 0xc1, 0x89];
+    let [vps, sps, pps] = [vps, sps, pps].map(Bytes::from_static);
+    track(0, Codec::H265 { vps, sps, pps }, 90_000)
+}
+
+#[test]
+fn the_sample_entry_of_h265_is_read_back_by_another_library() {
+    const SPS: &[u8] = &[
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x3c,
+        0xa0, 0x0a, 0x08, 0x0c, 0x1f, 0x3e, 0x5b, 0xa4, 0xa4, 0xc2, 0xf0, 0x16, 0x80, 0x80, 0x00, 0x00, 0x03, 0x00,
+        0x80, 0x00, 0x00, 0x0c, 0x84,
+    ];
+    let bytes = init(&[h265(SPS)]).unwrap();
+    let mut rest = &bytes[..];
+    assert!(mp4_atom::Ftyp::decode_maybe(&mut rest).unwrap().is_some());
+    let moov = mp4_atom::Moov::decode_maybe(&mut rest).unwrap().unwrap();
+    let mp4_atom::Codec::Hvc1(entry) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else { panic!("{moov:?}") };
+    assert_eq!((entry.visual.width, entry.visual.height), (320, 180));
+    let record = &entry.hvcc;
+    assert_eq!((record.general_profile_idc, record.general_level_idc, record.length_size_minus_one), (1, 60, 3));
+    assert_eq!((record.num_temporal_layers, record.temporal_id_nested), (1, true));
+    assert_eq!(record.general_profile_compatibility_flags, [0x60, 0, 0, 0]);
+    assert_eq!(record.general_constraint_indicator_flags, [0x90, 0, 0, 0, 0, 0]);
+    let arrays = record.arrays.iter().map(|array| (array.nal_unit_type, array.nalus.len(), array.completeness));
+    assert_eq!(arrays.collect::<Vec<_>>(), [(32, 1, true), (33, 1, true), (34, 1, true)]);
+    assert_eq!(record.arrays[1].nalus[0], SPS);
+}
+
 #[test]
 fn what_cannot_be_written_is_refused_by_name() {
-    let h265 = Codec::H265 { vps: Bytes::new(), sps: Bytes::new(), pps: Bytes::new() };
-    assert!(init(&[track(0, h265, 90_000)]).unwrap_err().to_string().contains("H.265"));
+    let g711 = Codec::G711 { mu_law: true, channels: 1 };
+    assert!(init(&[track(0, g711, 8000)]).unwrap_err().to_string().contains("G.711"));
     assert!(init(&[track(0, Codec::H264 { sps: Bytes::new(), pps: Bytes::new() }, 90_000)]).is_err());
+    assert!(init(&[h265(&[0x42, 1])]).unwrap_err().to_string().contains("H.265 SPS"));
 }

@@ -34,6 +34,11 @@ impl Group {
         }
     }
 
+    /// Whether its picture refers to pictures before the last keyframe.
+    pub(super) fn refers_back(&self, codec: &Codec) -> bool {
+        matches!(codec, Codec::H265 { .. }) && self.kinds.has_one_of((0..64).filter(|kind| h265::is_rasl(*kind)))
+    }
+
     /// Whether something to show or hear is in it, not only parameter sets and the like.
     pub(super) fn has_content(&self, codec: &Codec) -> bool {
         match codec {
@@ -41,6 +46,11 @@ impl Group {
             Codec::H265 { .. } => self.kinds.has_one_of(0..=31),
             Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => true,
         }
+    }
+
+    /// Whether it is a BLA picture, which says itself that what was before is another stream.
+    fn breaks_link(&self, codec: &Codec) -> bool {
+        matches!(codec, Codec::H265 { .. }) && self.kinds.has_one_of(h265::BLA_W_LP..h265::IDR_W_RADL)
     }
 
     fn add(&mut self, packet: Packet, codec: &Codec) {
@@ -60,13 +70,17 @@ pub(super) struct Assembler {
     open: Option<Group>,
     /// A packet was missing since the last group ended.
     torn: bool,
+    /// Something was missing since the last keyframe.
+    broken: bool,
+    /// Pictures that refer to what came before the last keyframe cannot be decoded.
+    drops_referring_back: bool,
 }
 
 impl Assembler {
     pub(super) fn new(codec: &Codec) -> Self {
         // A connection may begin in the middle of a picture.
         let torn = matches!(codec, Codec::H264 { .. } | Codec::H265 { .. });
-        Self { open: None, torn }
+        Self { open: None, torn, broken: torn, drops_referring_back: false }
     }
 
     /// Something is missing here: the end of the open unit, or the beginning of the next one, or both.
@@ -75,13 +89,14 @@ impl Assembler {
             open.whole = false;
         }
         self.torn = true;
+        self.broken = true;
     }
 
     /// Takes the next packet in order. The groups that end with it: none, one, or two.
     pub(super) fn push(&mut self, packet: Packet, codec: &Codec) -> Vec<Group> {
         let mut ended = Vec::new();
         if self.open.as_ref().is_some_and(|open| open.timestamp != packet.timestamp) {
-            ended.extend(self.open.take());
+            ended.extend(self.take_open(codec));
         }
         let marker = packet.marker;
         // After a loss between two units, the new one is whole if it shows its beginning.
@@ -97,8 +112,19 @@ impl Assembler {
             Codec::Opus { .. } | Codec::G711 { .. } => true,
         };
         if ends {
-            ended.extend(self.open.take());
+            ended.extend(self.take_open(codec));
         }
         ended
+    }
+
+    /// The open group, unless nobody can decode it: where the stream begins anew with a CRA or BLA picture, those that
+    /// refer to what was before are left out (ITU-T H.265 section 8.1.3).
+    fn take_open(&mut self, codec: &Codec) -> Option<Group> {
+        let group = self.open.take()?;
+        if group.is_keyframe(codec) {
+            self.drops_referring_back = self.broken || !group.whole || group.breaks_link(codec);
+            self.broken = !group.whole;
+        }
+        (!self.drops_referring_back || !group.refers_back(codec)).then_some(group)
     }
 }

@@ -60,6 +60,18 @@ pub(super) fn is_known(encoding: &str) -> bool {
     known.iter().any(|known| encoding.eq_ignore_ascii_case(known))
 }
 
+/// A form of a codec that is known and not taken, by name.
+pub(super) fn refused(map: Option<RtpMap<'_>>, fmtp: Option<&str>) -> Option<&'static str> {
+    map.filter(|map| map.encoding.eq_ignore_ascii_case("H265"))?;
+    let parameters = Parameters(fmtp.unwrap_or_default());
+    // RFC 7798 section 7.1.
+    if parameters.get("sprop-max-don-diff").is_some_and(|value| value != "0") {
+        return Some("H.265 with decoding order numbers (sprop-max-don-diff)");
+    }
+    let mode = parameters.get("tx-mode").unwrap_or("SRST");
+    (!mode.eq_ignore_ascii_case("SRST")).then_some("H.265 over several RTP streams (tx-mode)")
+}
+
 /// The codec of a track. What is unknown or cannot be understood passes through.
 pub(super) fn read(media: &str, map: Option<RtpMap<'_>>, fmtp: Option<&str>) -> Codec {
     let known = map.and_then(|map| {

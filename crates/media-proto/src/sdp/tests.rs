@@ -235,3 +235,15 @@ fn a_written_description_follows_the_standard() {
     ));
     assert!(text.contains("m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:trackID=4\r\n"));
 }
+
+#[test]
+fn h265_with_decoding_order_numbers_is_refused_by_name() {
+    let sdp = |fmtp: &str| format!("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=fmtp:96 {fmtp}\r\n");
+    for (fmtp, name) in [
+        ("sprop-max-don-diff=2", "H.265 with decoding order numbers (sprop-max-don-diff)"),
+        ("sprop-vps=AA==; tx-mode=MRST", "H.265 over several RTP streams (tx-mode)"),
+    ] {
+        check(&sdp(fmtp), "rtsp://h/p", &[&format!("{name} is not supported")]);
+    }
+    check(&sdp("sprop-max-don-diff=0;tx-mode=SRST"), "rtsp://h/p", &["rtsp://h/p", "rtsp://h/p 96 90000 H265 0 0 0"]);
+}

@@ -18,13 +18,34 @@ pub(super) struct Cursor {
     next: u64,
     /// Units before the next keyframe of the video are of no use to this reader.
     awaits_keyframe: bool,
+    start: Start,
     /// The description this reader has seen.
     version: Option<u64>,
     /// Units lost and not yet told.
     lost: u64,
 }
 
+/// How much of the video a reader has seen since it began or was put forward. Pictures that refer to what was before the
+/// keyframe it began with are of no use to it (H.265 RASL after CRA or BLA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// The keyframe comes.
+    Keyframe,
+    /// What follows the keyframe.
+    FirstGop,
+    /// Everything that is there can be decoded.
+    InStep,
+}
+
 impl Cursor {
+    /// Whether the reader can decode the next unit of the video.
+    fn can_decode(&mut self, unit: &AccessUnit) -> bool {
+        if unit.head().keyframe {
+            self.start = if self.start == Start::Keyframe { Start::FirstGop } else { Start::InStep };
+        }
+        self.start == Start::InStep || !unit.refers_back()
+    }
+
     pub(super) fn awaits_keyframe(&self) -> bool {
         self.awaits_keyframe
     }
@@ -125,6 +146,7 @@ impl Ring {
         Cursor {
             next: newest.unwrap_or_else(|| self.end_index()),
             awaits_keyframe: newest.is_none() && (self.video.is_some() || self.description.version == 0),
+            start: Start::Keyframe,
             version: None,
             lost: 0,
         }
@@ -136,6 +158,7 @@ impl Ring {
         };
         cursor.next = newest;
         cursor.awaits_keyframe = false;
+        cursor.start = Start::Keyframe;
         true
     }
 
@@ -155,6 +178,9 @@ impl Ring {
                 return Read::Gap(std::mem::take(&mut cursor.lost));
             }
             cursor.next += 1;
+            if Some(unit.head().track) == self.video && !cursor.can_decode(unit) {
+                continue;
+            }
             return Read::Unit(unit.clone());
         }
         if self.ended { Read::End } else { Read::Nothing }
@@ -172,6 +198,7 @@ impl Ring {
         };
         let target = keyframe.filter(|&at| at > cursor.next).unwrap_or_else(|| self.end_index().max(cursor.next));
         cursor.awaits_keyframe = keyframe.is_none() && self.video.is_some();
+        cursor.start = Start::Keyframe;
         cursor.lost += target - cursor.next;
         cursor.next = target;
     }

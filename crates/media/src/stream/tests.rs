@@ -27,7 +27,7 @@ impl Feed {
         Self { stream, at, count: 0 }
     }
 
-    /// `K` keyframe, `p` other, `.` a second of silence.
+    /// `K` keyframe, `p` other, `r` one that refers back over the keyframe, `.` a second of silence.
     fn push(&mut self, script: &str, unit_bytes: usize) {
         for symbol in script.chars() {
             if symbol == '.' {
@@ -42,7 +42,8 @@ impl Feed {
                 keyframe: symbol == 'K',
                 discontinuity: false,
             };
-            self.stream.push(AccessUnit::new(head, Payload::Frames(Arc::from([Bytes::from(vec![0; unit_bytes])]))));
+            let make = if symbol == 'r' { AccessUnit::referring_back } else { AccessUnit::new };
+            self.stream.push(make(head, Payload::Frames(Arc::from([Bytes::from(vec![0; unit_bytes])]))));
             self.at += FRAME;
             self.count += 1;
         }
@@ -83,6 +84,14 @@ fn check_sized(unit_bytes: usize, join: Join, backlog: Backlog, before: &str, af
 #[test]
 fn a_new_reader_begins_with_the_newest_keyframe() {
     check(Join::NewestKeyframe, Backlog::Live, "KppKp", "p", "3 4 | 5");
+}
+
+#[test]
+fn who_begins_at_a_keyframe_gets_no_picture_that_refers_back_over_it() {
+    check(Join::NewestKeyframe, Backlog::Live, "KrpKrrp", "rpKrp", "3 6 | 8 9 10 11");
+    check(Join::NextKeyframe, Backlog::Live, "Kp", "KrpKrp", "| 2 4 5 6 7");
+    check(Join::NewestKeyframe, Backlog::Live, "Kp", "pp..pKrppKr", "0 1 | -7 9");
+    check(Join::NewestKeyframe, Backlog::Live, "Kr", "Krp", "0 | 2 3 4");
 }
 
 #[test]
