@@ -1,7 +1,8 @@
-//! WHEP on port 8889: one stream to one browser, and a small page that plays it.
+//! WHEP and WHIP on port 8889: one stream to or from one browser, and small pages that play and publish it.
 //!
-//! `/{path}/whep` is the endpoint, `/{path}/whep/{secret}` a session, `/{path}/` the page. A path may contain slashes,
-//! so the routes are told apart by the end of the URL. Trickled candidates are taken and not needed: the server is
+//! `/{path}/whep` is the endpoint of viewers, `/{path}/whep/{secret}` a session, `/{path}/` the page; `/{path}/whip` and
+//! `/{path}/publish` are the same for publishers. A path may contain slashes, so the routes are told apart by the end of
+//! the URL. Trickled candidates are taken and not needed: the server is
 //! ICE-lite and learns the peer's address from its first request. An ICE restart is refused; the client posts anew.
 
 use axum::{
@@ -17,7 +18,7 @@ use media::{
     Hub,
     admission::{Action, Permit},
     hub::ReaderKind,
-    webrtc::{Engine, Meta},
+    webrtc::{Access, Engine, Meta, Role},
 };
 use uuid::Uuid;
 
@@ -30,6 +31,13 @@ const USER_AGENT_BYTES: usize = 256;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const HTML: &str = "text/html; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const ASSETS: [(&str, &str, &str); 3] = [
+    ("/publish", HTML, include_str!("whep/publish.html")),
+    ("/reader.js", JAVASCRIPT, include_str!("whep/reader.js")),
+    ("/publisher.js", JAVASCRIPT, include_str!("whep/publisher.js")),
+];
 const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD, POST, PATCH, DELETE";
 
 /// What the routes work on.
@@ -51,26 +59,29 @@ pub fn router(state: Whep) -> Router {
 /// What a URL means.
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
-    Endpoint(PathName),
-    Session(PathName, String),
-    Page,
-    Script,
+    Endpoint(PathName, Role),
+    Session(PathName, Role, String),
+    Asset(&'static str, &'static str),
     WithoutSlash(String),
 }
 
 impl Target {
     fn of(rest: &str) -> Option<Self> {
         if let Some(path) = rest.strip_suffix('/') {
-            return PathName::new(path).map(|_| Self::Page);
+            return PathName::new(path).map(|_| Self::Asset(HTML, include_str!("whep/page.html")));
         }
-        if let Some(path) = rest.strip_suffix("/whep") {
-            return PathName::new(path).map(Self::Endpoint);
+        for (word, role) in [("whep", Role::Read), ("whip", Role::Publish)] {
+            if let Some(path) = rest.strip_suffix(word).and_then(|rest| rest.strip_suffix('/')) {
+                return PathName::new(path).map(|path| Self::Endpoint(path, role));
+            }
+            if let Some((path, secret)) = rest.rsplit_once(&format!("/{word}/")) {
+                return PathName::new(path).map(|path| Self::Session(path, role, secret.to_owned()));
+            }
         }
-        if let Some((path, secret)) = rest.rsplit_once("/whep/") {
-            return PathName::new(path).map(|path| Self::Session(path, secret.to_owned()));
-        }
-        if let Some(path) = rest.strip_suffix("/reader.js") {
-            return PathName::new(path).map(|_| Self::Script);
+        for (end, kind, text) in ASSETS {
+            if let Some(path) = rest.strip_suffix(end) {
+                return PathName::new(path).map(|_| Self::Asset(kind, text));
+            }
         }
         let last = PathName::new(rest)?.as_str().rsplit('/').next()?.to_owned();
         Some(Self::WithoutSlash(last))
@@ -81,10 +92,9 @@ async fn serve(State(whep): State<Whep>, Path(rest): Path<String>, request: Requ
     let (parts, body) = request.into_parts();
     let served = match Target::of(&rest) {
         None => Err(not_found()),
-        Some(Target::Endpoint(path)) => whep.endpoint(&path, parts, body).await,
-        Some(Target::Session(path, secret)) => whep.session(&path, &secret, parts, body).await,
-        Some(Target::Page) => asset(&parts.method, "text/html; charset=utf-8", include_str!("whep/page.html")),
-        Some(Target::Script) => asset(&parts.method, "text/javascript; charset=utf-8", include_str!("whep/reader.js")),
+        Some(Target::Endpoint(path, role)) => whep.endpoint(&path, role, parts, body).await,
+        Some(Target::Session(path, role, secret)) => whep.session(&path, role, &secret, parts, body).await,
+        Some(Target::Asset(kind, text)) => asset(&parts.method, kind, text),
         // Relative, so that it also works behind a prefix.
         Some(Target::WithoutSlash(last)) => Ok(Redirect::to(&format!("{last}/")).into_response()),
     };
@@ -94,15 +104,15 @@ async fn serve(State(whep): State<Whep>, Path(rest): Path<String>, request: Requ
 }
 
 impl Whep {
-    async fn endpoint(&self, path: &PathName, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+    async fn endpoint(&self, path: &PathName, role: Role, mut parts: Parts, body: Body) -> Result<Response, Problem> {
         match parts.method {
             Method::OPTIONS => Ok(options()),
             Method::GET => Ok(StatusCode::NO_CONTENT.into_response()),
             Method::HEAD => Ok([(header::CONTENT_TYPE, SDP)].into_response()),
             Method::POST => {
                 let caller = caller(&mut parts).await?;
-                let permit = self.hub.admit(&caller.0, Action::Read, path).await?;
-                self.open(path, permit, &caller, &parts, body).await
+                let permit = self.hub.admit(&caller.0, action(role), path).await?;
+                self.open(path, role, permit, &caller, &parts, body).await
             }
             _ => Err(Problem::method_not_allowed("OPTIONS, GET, HEAD, POST")),
         }
@@ -111,6 +121,7 @@ impl Whep {
     async fn open(
         &self,
         path: &PathName,
+        role: Role,
         permit: Permit,
         caller: &Caller,
         parts: &Parts,
@@ -126,15 +137,17 @@ impl Whep {
             user: permit.user().to_owned(),
             user_agent: user_agent(&parts.headers),
         };
-        let reader = self.hub.attach(path, permit, ReaderKind::WebRtcSession, id)?;
-        let answer = self.engine.whep(&offer, reader, meta).await.map_err(|error| {
-            let impossible = matches!(error, media::Error::Unsupported(_));
-            let problem = Problem::from(error);
-            if impossible { problem.with("alternatives", vec![self.hls_url(path, parts)]) } else { problem }
-        })?;
+        let (word, answer) = match role {
+            Role::Publish => ("whip", self.engine.whip(&offer, path.clone(), permit, meta).await?),
+            Role::Read => {
+                let reader = self.hub.attach(path, permit, ReaderKind::WebRtcSession, id)?;
+                let answered = self.engine.whep(&offer, reader, meta).await;
+                ("whep", answered.map_err(|error| self.with_alternatives(error, path, parts))?)
+            }
+        };
         let headers = [
             (header::CONTENT_TYPE, SDP.to_owned()),
-            (header::LOCATION, format!("whep/{}", answer.secret)),
+            (header::LOCATION, format!("{word}/{}", answer.secret)),
             (header::ETAG, format!("\"{}\"", answer.etag)),
             (HeaderName::from_static("accept-patch"), SDP_FRAGMENT.to_owned()),
             (HeaderName::from_static("id"), id.to_string()),
@@ -142,42 +155,41 @@ impl Whep {
         Ok((StatusCode::CREATED, headers, answer.sdp).into_response())
     }
 
-    async fn session(&self, path: &PathName, secret: &str, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+    /// Where else a stream can be viewed that WebRTC cannot carry.
+    fn with_alternatives(&self, error: media::Error, path: &PathName, parts: &Parts) -> Problem {
+        let impossible = matches!(error, media::Error::Unsupported(_));
+        let problem = Problem::from(error);
+        if impossible { problem.with("alternatives", vec![self.hls_url(path, parts)]) } else { problem }
+    }
+
+    async fn session(
+        &self,
+        path: &PathName,
+        role: Role,
+        secret: &str,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response, Problem> {
         if parts.method == Method::OPTIONS {
             return Ok(options());
         }
         let caller = caller(&mut parts).await?;
-        match self.hub.admit(&caller.0, Action::Read, path).await {
+        match self.hub.admit(&caller.0, action(role), path).await {
             // The session holds its own place; a full house does not lock its owner out.
             Ok(_) | Err(media::Error::Limit { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        // A secret opens its own path only, and not for the other role.
+        let session = self.engine.access(secret);
+        let session = session.filter(|session| session.path == path.as_str() && session.role == role);
         match parts.method {
-            Method::DELETE if self.engine.close(secret).await => Ok(StatusCode::OK.into_response()),
-            Method::PATCH => self.patch(secret, &parts.headers, body).await,
+            Method::DELETE if session.is_some() && self.engine.close(secret).await => {
+                Ok(StatusCode::OK.into_response())
+            }
+            Method::PATCH => patch(session.ok_or_else(not_found)?, &parts.headers, body).await,
             Method::DELETE => Err(not_found()),
             _ => Err(Problem::method_not_allowed("OPTIONS, PATCH, DELETE")),
         }
-    }
-
-    async fn patch(&self, secret: &str, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-        let session = self.engine.access(secret).ok_or_else(not_found)?;
-        require_type(headers, SDP_FRAGMENT)?;
-        let tag = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).ok_or_else(|| {
-            refusal(StatusCode::PRECONDITION_REQUIRED, "the header If-Match is required", "الترويسة If-Match مطلوبة")
-        })?;
-        let current = tag.trim() == format!("\"{}\"", session.etag);
-        if tag.trim() != "*" && !current {
-            let (en, ar) = ("the session has another entity tag", "وسم الجلسة لم يعد صالحاً");
-            return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
-        }
-        let fragment = text(body).await?;
-        let names = fragment.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
-        if names.map(str::trim).any(|ufrag| ufrag != session.ufrag) {
-            let (en, ar) = ("an ICE restart is not possible; open a new session", "أعد فتح الجلسة بدلاً من إعادة ICE");
-            return Err(Problem::impossible("ICE_RESTART_UNSUPPORTED", en, ar));
-        }
-        Ok(StatusCode::NO_CONTENT.into_response())
     }
 
     fn hls_url(&self, path: &PathName, parts: &Parts) -> String {
@@ -187,6 +199,32 @@ impl Whep {
             Some(_) | None => host,
         });
         format!("http://{name}:{}/{path}/index.m3u8", self.hls_port)
+    }
+}
+
+async fn patch(session: Access, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    require_type(headers, SDP_FRAGMENT)?;
+    let tag = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).ok_or_else(|| {
+        refusal(StatusCode::PRECONDITION_REQUIRED, "the header If-Match is required", "الترويسة If-Match مطلوبة")
+    })?;
+    let current = tag.trim() == format!("\"{}\"", session.etag);
+    if tag.trim() != "*" && !current {
+        let (en, ar) = ("the session has another entity tag", "وسم الجلسة لم يعد صالحاً");
+        return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
+    }
+    let fragment = text(body).await?;
+    let names = fragment.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    if names.map(str::trim).any(|ufrag| ufrag != session.ufrag) {
+        let (en, ar) = ("an ICE restart is not possible; open a new session", "أعد فتح الجلسة بدلاً من إعادة ICE");
+        return Err(Problem::impossible("ICE_RESTART_UNSUPPORTED", en, ar));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn action(role: Role) -> Action {
+    match role {
+        Role::Read => Action::Read,
+        Role::Publish => Action::Publish,
     }
 }
 
@@ -257,14 +295,19 @@ mod tests {
     fn a_url_is_told_by_its_end() {
         let path = |name| PathName::new(name).unwrap();
         for (rest, want) in [
-            ("a/whep", Some(Target::Endpoint(path("a")))),
-            ("a/b/whep", Some(Target::Endpoint(path("a/b")))),
-            ("a/b/whep/00ff", Some(Target::Session(path("a/b"), "00ff".into()))),
-            ("a/b/", Some(Target::Page)),
-            ("a/reader.js", Some(Target::Script)),
+            ("a/whep", Some(Target::Endpoint(path("a"), Role::Read))),
+            ("a/b/whep", Some(Target::Endpoint(path("a/b"), Role::Read))),
+            ("a/b/whip", Some(Target::Endpoint(path("a/b"), Role::Publish))),
+            ("a/b/whep/00ff", Some(Target::Session(path("a/b"), Role::Read, "00ff".into()))),
+            ("a/whip/00ff", Some(Target::Session(path("a"), Role::Publish, "00ff".into()))),
+            ("a/b/", Some(Target::Asset(HTML, include_str!("whep/page.html")))),
+            ("a/publish", Some(Target::Asset(HTML, include_str!("whep/publish.html")))),
+            ("a/reader.js", Some(Target::Asset(JAVASCRIPT, include_str!("whep/reader.js")))),
+            ("a/publisher.js", Some(Target::Asset(JAVASCRIPT, include_str!("whep/publisher.js")))),
             ("a/b", Some(Target::WithoutSlash("b".into()))),
+            ("a/xwhep", Some(Target::WithoutSlash("xwhep".into()))),
             ("../whep", None),
-            ("whep/", Some(Target::Page)),
+            ("whep/", Some(Target::Asset(HTML, include_str!("whep/page.html")))),
         ] {
             assert_eq!(Target::of(rest), want, "{rest}");
         }

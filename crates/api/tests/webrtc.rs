@@ -14,6 +14,10 @@ use tower::ServiceExt;
 
 use domain::Camera;
 use harness::{Bench, Clip, camera};
+use media::{
+    hub::{PublisherKind, SourceSnapshot},
+    webrtc::Role,
+};
 
 const PAGE: &str = include_str!("webrtc/whep.html");
 const WALL: &str = include_str!("webrtc/wall.html");
@@ -129,6 +133,66 @@ async fn every_step_of_whep_is_answered_as_the_draft_says() {
     bench.check(Method::DELETE, &url, &[], "", 404).await;
     bench.check(Method::PATCH, &url, &[fragment, same], "", 404).await;
     assert!(bench.engine.sessions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_publishes_its_camera_and_others_read_it_by_rtsp() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let mut chromium = bench.browse("cam/publish");
+    bench.ready("cam").await;
+    let seen = bench.probe("cam", 5).await;
+    let streams = seen["streams"].as_array().unwrap();
+    let of = |kind: &str| streams.iter().find(|stream| stream["codec_type"] == kind).unwrap();
+    assert_eq!((&of("video")["codec_name"], &of("audio")["codec_name"]), (&"h264".into(), &"opus".into()), "{seen}");
+    let frames: u32 = of("video")["nb_read_frames"].as_str().unwrap().parse().unwrap();
+    assert!(frames >= 40, "{frames} frames in 5 s");
+
+    let session = bench.engine.sessions().into_iter().find(|session| session.role == Role::Publish).unwrap();
+    assert!(session.inbound_rtp_packets > 100 && session.peer_connection_established, "{session:?}");
+    let path = bench.hub.path_snapshot(&harness::name("cam")).unwrap();
+    assert_eq!(path.source, Some(SourceSnapshot::Publisher(PublisherKind::WebRtcSession, session.id)));
+    // Another publisher takes over, and the browser is told to go.
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 30).await;
+    bench.publish("cam", &clip).await;
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+    while bench.engine.sessions().iter().any(|known| known.id == session.id) {
+        looks.tick().await;
+    }
+    chromium.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_step_of_whip_is_answered_as_rfc_9725_says() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let (sdp, fragment) = (("content-type", "application/sdp"), ("content-type", "application/trickle-ice-sdpfrag"));
+    let offer = OFFER.replace("a=recvonly", "a=sendonly");
+    bench.check(Method::OPTIONS, "/cam/whip", &[], "", 204).await;
+    bench.check(Method::POST, "/cam/whip", &[("content-type", "text/plain")], &offer, 415).await;
+    bench.check(Method::POST, "/cam/whip", &[sdp], "nonsense", 400).await;
+    bench.check(Method::POST, "/cam/whip", &[sdp, ("authorization", "Bearer wrong")], &offer, 401).await;
+    let foreign = offer.replace("H264/90000", "VP8/90000");
+    bench.check(Method::POST, "/cam/whip", &[sdp], &foreign, 422).await;
+    assert!(bench.engine.sessions().is_empty());
+
+    let opened = bench.check(Method::POST, "/cam/whip", &[sdp], &offer, 201).await;
+    let header = |name: &str| opened.headers()[name].to_str().unwrap().to_owned();
+    assert!(header("location").starts_with("whip/"));
+    assert_eq!(bench.engine.sessions()[0].role, Role::Publish);
+    assert!(bench.hub.path_snapshot(&harness::name("cam")).is_none(), "an offer alone takes over nothing");
+    let (url, tag) = (format!("/cam/{}", header("location")), header("etag"));
+    let same = ("if-match", tag.as_str());
+    bench.check(Method::PATCH, &url, &[fragment, same], "a=ice-ufrag:u123\r\na=candidate:x\r\n", 204).await;
+    bench.check(Method::PATCH, &url, &[fragment], "", 428).await;
+    bench.check(Method::PATCH, &url, &[fragment, ("if-match", "\"other\"")], "", 412).await;
+    for stranger in [url.replace("/cam/", "/other/"), url.replace("whip", "whep")] {
+        bench.check(Method::DELETE, &stranger, &[], "", 404).await;
+    }
+    bench.check(Method::DELETE, &url, &[], "", 200).await;
+    bench.check(Method::DELETE, &url, &[], "", 404).await;
+    assert!(bench.engine.sessions().is_empty());
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 30).await;
+    bench.publish("cam", &clip).await;
+    bench.check(Method::POST, "/cam/whip", &[sdp], &offer, 201).await;
 }
 
 impl Bench {

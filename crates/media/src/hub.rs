@@ -107,6 +107,19 @@ impl Hub {
         Ok(Reader { hub: self.clone(), path, id, permit })
     }
 
+    /// Says whether a publisher could take over a path now. Nothing is taken over.
+    ///
+    /// # Errors
+    /// What [`Hub::publish`] says.
+    pub fn may_publish(&self, name: &PathName) -> Result<(), Error> {
+        let registry = self.registry();
+        if let Some(path) = registry.paths.get(name) {
+            return path.may_publish();
+        }
+        let (_, config) = registry.desired.find(name).ok_or_else(|| Error::NotConfigured(name.clone()))?;
+        if config.source == config::Source::Publisher { Ok(()) } else { Err(path::has_a_source(name)) }
+    }
+
     /// Takes over a path as its publisher.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! WebRTC: WHEP and wall sessions over one UDP port, run by one thread.
+//! WebRTC: WHEP, WHIP and wall sessions over one port, run by one thread.
 //!
 //! The server is ICE-lite and names all its addresses in the answer, so a viewer needs one HTTP round trip. A stream is
 //! made into packets once, whoever views it. A viewer that joins gets the newest GOP at once, stamped so that its last
@@ -17,7 +17,8 @@ mod socket;
 mod timeline;
 mod viewing;
 pub mod wall;
-pub mod whep;
+mod whep;
+mod whip;
 mod worker;
 
 use std::{
@@ -27,19 +28,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::SessionId;
+use domain::{PathName, SessionId};
 use tokio::{net::UdpSocket, runtime, sync::mpsc, task};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Error,
+    admission::Permit,
     catalogue::Catalogue,
     hub::{Hub, Reader},
 };
 use session::{Registry, Shared};
 use worker::{COMMANDS, Command, Parts, Worker};
 
-pub use session::{Access, Meta, Seen, SessionSnapshot};
+pub use session::{Access, Answer, Meta, Role, Seen, SessionSnapshot};
 
 /// Packets of a WHEP track that are kept for retransmission.
 const RTX_PACKETS: usize = 1024;
@@ -80,6 +82,7 @@ struct Inner {
     local: SocketAddr,
     registry: Arc<Registry>,
     commands: mpsc::Sender<Command>,
+    hub: Hub,
     stopped: CancellationToken,
 }
 
@@ -117,7 +120,7 @@ impl Engine {
             handshake: config.handshake_timeout,
             registry: Arc::clone(&registry),
             commands: receiver,
-            hub,
+            hub: hub.clone(),
             catalogue,
         });
         let stopped = CancellationToken::new();
@@ -126,7 +129,7 @@ impl Engine {
             .name("webrtc".into())
             .spawn(move || run(&runtime, worker, cancel, guard))
             .map_err(failed)?;
-        Ok(Self(Arc::new(Inner { config, local, registry, commands, stopped })))
+        Ok(Self(Arc::new(Inner { config, local, registry, commands, hub, stopped })))
     }
 
     /// The UDP address in use.
@@ -140,28 +143,58 @@ impl Engine {
     /// # Errors
     /// What [`Reader::ready`] says; [`Error::Malformed`] for an offer that cannot be read; [`Error::Unsupported`] when
     /// the video has B-frames or a codec outside the offer; [`Error::Limit`].
-    pub async fn whep(&self, offer: &str, reader: Reader, meta: Meta) -> Result<whep::Answer, Error> {
+    pub async fn whep(&self, offer: &str, reader: Reader, meta: Meta) -> Result<Answer, Error> {
         let parsed = offer::parse(offer)?;
         reader.ready().await?;
         if let Some(reason) = feed::obstacle_in(reader.stream()) {
             return Err(Error::Unsupported(reason.into()));
         }
         let negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
-        let answer = whep::Answer { sdp: negotiated.answer.clone(), secret: random_name(), etag: random_name() };
-        let shared = Arc::new(Shared::new(meta, reader.path().as_str().to_owned()));
-        let access = Access { etag: answer.etag.clone(), ufrag: offer::ufrag(offer) };
-        self.0.registry.add(&shared, Some((answer.secret.clone(), access)))?;
+        let path = reader.path().as_str().to_owned();
+        let (answer, shared) = self.list(offer, &negotiated, meta, (path, Role::Read))?;
         self.command(Command::Whep(Box::new(negotiated), shared, reader)).await?;
         Ok(answer)
     }
 
-    /// What requests to the WHEP session behind the secret of a URL are checked against.
+    /// Opens a WHIP session: the caller, who may, publishes to the path.
+    ///
+    /// # Errors
+    /// What [`Hub::publish`] says; [`Error::Malformed`] for an offer that cannot be read; [`Error::Unsupported`] when it
+    /// has no codec that can be taken; [`Error::Limit`].
+    pub async fn whip(&self, offer: &str, path: PathName, permit: Permit, meta: Meta) -> Result<Answer, Error> {
+        let parsed = offer::parse(offer)?;
+        self.0.hub.may_publish(&path)?;
+        let candidates = self.candidates(meta.remote_addr);
+        let taken = task::spawn_blocking(move || offer::take(parsed, &candidates, Instant::now()));
+        let taken = taken.await.map_err(|_| Error::Malformed("the SDP offer cannot be answered".into()))??;
+        let listed = (path.as_str().to_owned(), Role::Publish);
+        let (answer, shared) = self.list(offer, &taken.negotiated, meta, listed)?;
+        self.command(Command::Whip(Box::new(taken), shared, path, permit)).await?;
+        Ok(answer)
+    }
+
+    /// Lists a session under a fresh secret.
+    fn list(
+        &self,
+        offer: &str,
+        negotiated: &offer::Negotiated,
+        meta: Meta,
+        (path, role): (String, Role),
+    ) -> Result<(Answer, Arc<Shared>), Error> {
+        let answer = Answer { sdp: negotiated.answer.clone(), secret: random_name(), etag: random_name() };
+        let access = Access { path: path.clone(), role, etag: answer.etag.clone(), ufrag: offer::ufrag(offer) };
+        let shared = Arc::new(Shared::new(meta, path, role));
+        self.0.registry.add(&shared, Some((answer.secret.clone(), access)))?;
+        Ok((answer, shared))
+    }
+
+    /// What requests to the WHEP or WHIP session behind the secret of a URL are checked against.
     #[must_use]
     pub fn access(&self, secret: &str) -> Option<Access> {
         self.0.registry.by_secret(secret).map(|(_, access)| access)
     }
 
-    /// Ends the WHEP session behind the secret of a URL. False when there is none.
+    /// Ends the WHEP or WHIP session behind the secret of a URL. False when there is none.
     pub async fn close(&self, secret: &str) -> bool {
         match self.0.registry.by_secret(secret) {
             Some((id, _)) => self.kick(id).await,
@@ -195,7 +228,7 @@ impl Engine {
             slots: negotiated.video.iter().enumerate().map(|(slot, (mid, _))| (slot, mid.to_string())).collect(),
             audio_mid: negotiated.audio.as_ref().map(|(mid, _)| mid.to_string()),
         };
-        let shared = Arc::new(Shared::new(meta, String::new()));
+        let shared = Arc::new(Shared::new(meta, String::new(), Role::Read));
         self.0.registry.add(&shared, None)?;
         self.command(Command::Wall(Box::new(negotiated), shared, request)).await?;
         Ok(opened)

@@ -315,7 +315,11 @@ pub struct WebRtcSession {
     pub query: String,
     pub user: String,
     pub user_agent: String,
+    pub state: &'static str,
     pub inbound_bytes: u64,
+    pub inbound_rtp_packets: u64,
+    pub inbound_rtp_packets_lost: u64,
+    pub inbound_rtp_packets_jitter: f64,
     pub inbound_rtcp_packets: u64,
     pub outbound_bytes: u64,
     pub outbound_rtp_packets: u64,
@@ -328,7 +332,7 @@ pub struct WebRtcSession {
 }
 
 impl WebRtcSession {
-    /// Every session reads: publishing by WHIP is not here.
+    /// The state of sessions that view, which metrics tell.
     pub(crate) const STATE: &str = "read";
 }
 
@@ -345,7 +349,14 @@ impl From<&webrtc::SessionSnapshot> for WebRtcSession {
             query: session.query.clone(),
             user: session.user.clone(),
             user_agent: session.user_agent.clone(),
+            state: match session.role {
+                webrtc::Role::Read => Self::STATE,
+                webrtc::Role::Publish => "publish",
+            },
             inbound_bytes: session.inbound_bytes,
+            inbound_rtp_packets: session.inbound_rtp_packets,
+            inbound_rtp_packets_lost: session.inbound_rtp_packets_lost,
+            inbound_rtp_packets_jitter: session.inbound_rtp_packets_jitter,
             inbound_rtcp_packets: session.inbound_rtcp_packets,
             outbound_bytes: session.outbound_bytes,
             outbound_rtp_packets: session.outbound_rtp_packets,
@@ -363,16 +374,17 @@ impl Serialize for WebRtcSession {
             "id": self.id, "created": rfc3339(self.created), "remoteAddr": self.remote_addr,
             "peerConnectionEstablished": self.peer_connection_established,
             "localCandidate": self.local_candidate, "remoteCandidate": self.remote_candidate,
-            "state": Self::STATE, "path": self.path, "query": self.query, "user": self.user,
+            "state": self.state, "path": self.path, "query": self.query, "user": self.user,
             "userAgent": self.user_agent,
-            "inboundBytes": self.inbound_bytes, "inboundRTPPackets": 0, "inboundRTPPacketsLost": 0,
-            "inboundRTPPacketsJitter": 0.0, "inboundRTCPPackets": self.inbound_rtcp_packets,
+            "inboundBytes": self.inbound_bytes, "inboundRTPPackets": self.inbound_rtp_packets,
+            "inboundRTPPacketsLost": self.inbound_rtp_packets_lost,
+            "inboundRTPPacketsJitter": self.inbound_rtp_packets_jitter, "inboundRTCPPackets": self.inbound_rtcp_packets,
             "outboundBytes": self.outbound_bytes, "outboundRTPPackets": self.outbound_rtp_packets,
             "outboundRTCPPackets": self.outbound_rtcp_packets,
             "outboundFramesDiscarded": self.outbound_frames_discarded,
             "bytesReceived": self.inbound_bytes, "bytesSent": self.outbound_bytes,
-            "rtpPacketsReceived": 0, "rtpPacketsSent": self.outbound_rtp_packets, "rtpPacketsLost": 0,
-            "rtpPacketsJitter": 0.0, "rtcpPacketsReceived": self.inbound_rtcp_packets,
+            "rtpPacketsReceived": self.inbound_rtp_packets, "rtpPacketsSent": self.outbound_rtp_packets,
+            "rtpPacketsLost": self.inbound_rtp_packets_lost, "rtpPacketsJitter": self.inbound_rtp_packets_jitter, "rtcpPacketsReceived": self.inbound_rtcp_packets,
             "rtcpPacketsSent": self.outbound_rtcp_packets,
             "videoStopped": self.video_stopped,
             "seen": self.seen.map(|seen| serde_json::json!({

@@ -22,7 +22,8 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
 }
 
 fn is_whep(path: &str) -> bool {
-    path.ends_with("/whep") || path.ends_with("/reader.js") || path.contains("/whep/")
+    let ends = ["/whep", "/reader.js", "/whip", "/publish", "/publisher.js"];
+    ends.iter().any(|end| path.ends_with(end)) || path.contains("/whep/") || path.contains("/whip/")
 }
 
 #[cfg(test)]
@@ -35,6 +36,10 @@ mod tests {
             ("/a/whep", true),
             ("/a/b/whep/00ff", true),
             ("/a/reader.js", true),
+            ("/a/whip", true),
+            ("/a/whip/00ff", true),
+            ("/a/publish", true),
+            ("/a/publisher.js", true),
             ("/whep", true),
             ("/a/index.m3u8", false),
             ("/a/b/part_1_2.mp4", false),

@@ -27,6 +27,7 @@ use media::{
     catalogue::Catalogue,
     config,
     hub::{Publisher, PublisherKind},
+    rtsp,
     source::{Connector, Source},
     webrtc::{self, Engine},
 };
@@ -34,7 +35,7 @@ use media_proto::{AccessUnit, Codec, MediaTime, Payload, Track, TrackId, unit::H
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
-    process::Command,
+    process::{Child, Command},
     sync::mpsc,
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
@@ -133,23 +134,63 @@ impl Bench {
 
     /// What the page reports when Chromium opens it with this query.
     pub(crate) async fn witness(&mut self, query: &str) -> Value {
+        let mut chromium = self.browse(&format!("witness?{query}"));
+        let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await.expect("chromium reports in time").unwrap();
+        chromium.kill().await.unwrap();
+        report
+    }
+
+    /// Opens a page of ours in a Chromium whose camera shows a test picture.
+    pub(crate) fn browse(&self, page: &str) -> Child {
         let profile = self.scratch.join(Uuid::new_v4().to_string());
-        let mut chromium = Command::new("chromium")
+        Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--mute-audio", "--autoplay-policy=no-user-gesture-required"])
+            .args(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
             .arg("--allow-loopback-in-peer-connection")
             .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("http://{}/witness?{query}", self.address))
+            .arg(format!("http://{}/{page}", self.address))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .expect("chromium is installed");
-        let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await.expect("chromium reports in time").unwrap();
-        chromium.kill().await.unwrap();
-        report
+            .expect("chromium is installed")
+    }
+
+    /// Waits until a path has pictures.
+    pub(crate) async fn ready(&self, path: &str) {
+        let name = name(path);
+        let ready = async {
+            let mut looks = interval(Duration::from_millis(50));
+            while !self.hub.path_snapshot(&name).is_some_and(|path| path.is_ready()) {
+                looks.tick().await;
+            }
+        };
+        timeout(WITNESS_TIMEOUT, ready).await.expect("pictures come in time");
+    }
+
+    /// What ffprobe sees of a path in `seconds` of RTSP.
+    pub(crate) async fn probe(&self, path: &str, seconds: u32) -> Value {
+        let config = rtsp::Config {
+            address: "127.0.0.1:0".parse().unwrap(),
+            rtp_address: "127.0.0.1:0".parse().unwrap(),
+            rtcp_address: "127.0.0.1:0".parse().unwrap(),
+            ..rtsp::Config::default()
+        };
+        let server = rtsp::Server::start(config, self.hub.clone(), self.cancel.child_token()).unwrap();
+        let probe = Command::new("ffprobe")
+            .args(["-v", "error", "-rtsp_transport", "tcp", "-of", "json", "-count_frames", "-show_streams"])
+            .args(["-read_intervals", &format!("%+{seconds}")])
+            .arg(format!("rtsp://{}/{path}", server.local_addr()))
+            .kill_on_drop(true)
+            .output();
+        let output =
+            timeout(WITNESS_TIMEOUT, probe).await.expect("ffprobe ends in time").expect("ffprobe is installed");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}");
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Publishes a stream of a camera, and says how the page gets to know the camera.

@@ -136,15 +136,9 @@ impl Path {
         kind: PublisherKind,
         tracks: &[Track],
     ) -> Result<CancellationToken, Error> {
-        let config = self.config();
-        if config.source != config::Source::Publisher {
-            return Err(self.occupied("it has a source of its own"));
-        }
         let mut users = self.users();
+        self.yields(&users)?;
         if let Some((_, _, current)) = &users.publisher {
-            if !config.override_publisher {
-                return Err(self.occupied("somebody else publishes to it"));
-            }
             current.cancel();
         }
         let replaced = self.closing.child_token();
@@ -152,6 +146,22 @@ impl Path {
         self.stream.describe(tracks);
         self.stream.set_state(State::Connecting);
         Ok(replaced)
+    }
+
+    /// Whether a publisher could be put in now.
+    pub(super) fn may_publish(&self) -> Result<(), Error> {
+        self.yields(&self.users())
+    }
+
+    fn yields(&self, users: &Users) -> Result<(), Error> {
+        let config = self.config();
+        if config.source != config::Source::Publisher {
+            return Err(has_a_source(&self.name));
+        }
+        if users.publisher.is_some() && !config.override_publisher {
+            return Err(Error::Occupied { path: self.name.clone(), reason: "somebody else publishes to it" });
+        }
+        Ok(())
     }
 
     pub(super) fn remove_publisher(&self, id: SessionId) {
@@ -215,10 +225,6 @@ impl Path {
         }
     }
 
-    fn occupied(&self, reason: &'static str) -> Error {
-        Error::Occupied { path: self.name.clone(), reason }
-    }
-
     fn not_ready(&self, waited: Duration) -> Error {
         let reason = match self.stream.state() {
             State::Offline { reason } => reason,
@@ -232,6 +238,10 @@ impl Path {
     fn users(&self) -> MutexGuard<'_, Users> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+pub(super) fn has_a_source(name: &PathName) -> Error {
+    Error::Occupied { path: name.clone(), reason: "it has a source of its own" }
 }
 
 fn nobody_publishes() -> State {

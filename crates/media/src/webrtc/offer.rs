@@ -1,7 +1,9 @@
 //! From an SDP offer to a peer connection and its answer. Done on the side of the one who asks, off the media thread.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, num::NonZeroU32, time::Instant};
 
+use bytes::Bytes;
+use media_proto::{Codec, Track, TrackId};
 use str0m::{
     Candidate, Rtc,
     change::SdpOffer,
@@ -47,6 +49,69 @@ pub(super) fn parse(text: &str) -> Result<SdpOffer, Error> {
 /// The name the peer has for itself in ICE.
 pub(super) fn ufrag(text: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
+}
+
+/// An answered offer of a publisher.
+pub(super) struct Taken {
+    pub(super) negotiated: Negotiated,
+    /// What comes on which section.
+    pub(super) incoming: Vec<(Mid, Track)>,
+}
+
+/// Answers an offer of media to us: one video, one audio.
+pub(super) fn take(offer: SdpOffer, candidates: &[SocketAddr], now: Instant) -> Result<Taken, Error> {
+    let mut negotiated = answer(offer, candidates, RTX_UNUSED, now)?;
+    // The server only receives, whatever the client could.
+    negotiated.answer = negotiated.answer.replace("a=sendrecv", "a=recvonly");
+    let incoming = incoming(&negotiated.rtc, &negotiated.answer);
+    let wants_video = negotiated.answer.lines().any(|line| line.starts_with("m=video"));
+    if incoming.is_empty() || wants_video && !incoming.iter().any(|(_, track)| track.id == VIDEO) {
+        let known = "publishing by WHIP takes H.264 (packetization-mode 1), Opus and G.711; the offer has none of them";
+        return Err(Error::Unsupported(known.into()));
+    }
+    Ok(Taken { negotiated, incoming })
+}
+
+/// Nothing is sent to a publisher that could be sent again.
+const RTX_UNUSED: usize = 1;
+const VIDEO: TrackId = TrackId(0);
+const AUDIO: TrackId = TrackId(1);
+
+/// The tracks a publisher sends: the first video and the first audio, each of the first codec that both know.
+fn incoming(rtc: &Rtc, answer: &str) -> Vec<(Mid, Track)> {
+    let mut tracks: Vec<(Mid, Track)> = Vec::new();
+    let mids = answer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+    for media in mids.filter_map(|mid| rtc.media(mid.trim().into())) {
+        if !media.direction().is_receiving() {
+            continue;
+        }
+        let track = match media.kind() {
+            MediaKind::Video => h264_type(rtc, media.remote_pts()).map(|_| video_track()),
+            MediaKind::Audio => media.remote_pts().iter().find_map(|pt| audio_track(rtc, *pt)),
+        };
+        if let Some(track) = track.filter(|track| tracks.iter().all(|(_, known)| known.id != track.id)) {
+            tracks.push((media.mid(), track));
+        }
+    }
+    tracks.sort_by_key(|(_, track)| track.id);
+    tracks
+}
+
+fn video_track() -> Track {
+    let codec = Codec::H264 { sps: Bytes::new(), pps: Bytes::new() };
+    Track { id: VIDEO, codec, clock_rate: NonZeroU32::new(90_000).expect("it is not zero"), payload_type: 96 }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; other codecs are not negotiated")]
+fn audio_track(rtc: &Rtc, pt: Pt) -> Option<Track> {
+    let spec = rtc.codec_config().find(|params| params.pt() == pt)?.spec();
+    let (codec, rate, payload_type) = match spec.codec {
+        format::Codec::Opus => (Codec::Opus { channels: 2 }, 48_000, 97),
+        format::Codec::PCMU => (Codec::G711 { mu_law: true, channels: 1 }, 8_000, 0),
+        format::Codec::PCMA => (Codec::G711 { mu_law: false, channels: 1 }, 8_000, 8),
+        _ => return None,
+    };
+    Some(Track { id: AUDIO, codec, clock_rate: NonZeroU32::new(rate)?, payload_type })
 }
 
 /// Answers an offer for media from us. `rtx_packets` bounds what is kept of each track for retransmission.

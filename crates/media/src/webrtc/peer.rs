@@ -9,8 +9,9 @@ use std::{
 use str0m::{
     Event, IceConnectionState, Input, Output, Rtc, RtcError,
     channel::ChannelId,
-    media::Mid,
+    media::{KeyframeRequestKind, Mid},
     net::{Protocol, Receive},
+    rtp::RtpPacket,
 };
 use tokio::net::UdpSocket;
 
@@ -42,6 +43,8 @@ pub(super) enum Wish {
     Message(ChannelId, Vec<u8>),
     /// The data channel is closed.
     ChannelClosed,
+    /// A packet came on this track.
+    Packet(Mid, Box<RtpPacket>),
 }
 
 /// One peer connection.
@@ -149,6 +152,13 @@ impl Peer {
         (wishes, waits.map_or(next, |at| at.min(next)))
     }
 
+    /// Asks the peer for a keyframe on a track that it sends.
+    pub(super) fn ask_for_keyframe(&mut self, mid: Mid) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
     /// Sends a message. False when the channel does not take it.
     pub(super) fn say(&mut self, channel: ChannelId, text: &str) -> bool {
         self.rtc.channel(channel).is_some_and(|mut channel| channel.write(false, text.as_bytes()).unwrap_or(false))
@@ -199,7 +209,7 @@ impl Peer {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns media we receive")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns nobody here")]
     fn wish(&mut self, event: Event) -> Option<Wish> {
         if let Event::Connected = event {
             self.connected = true;
@@ -211,6 +221,10 @@ impl Peer {
             Event::ChannelOpen(id, label) => Some(Wish::Channel(id, label)),
             Event::ChannelData(data) => Some(Wish::Message(data.id, data.data)),
             Event::ChannelClose(_) => Some(Wish::ChannelClosed),
+            Event::RtpPacket(packet) => {
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
+                Some(Wish::Packet(mid, Box::new(packet)))
+            }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 self.rtc.disconnect();
                 None

@@ -30,9 +30,33 @@ pub struct Meta {
     pub user_agent: String,
 }
 
+/// What a client gets back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The SDP answer with all candidates.
+    pub sdp: String,
+    /// The unguessable part of the session's URL.
+    pub secret: String,
+    /// The entity tag of the ICE session, without quotes.
+    pub etag: String,
+}
+
+/// What a session does with its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It views: WHEP, or a wall.
+    Read,
+    /// It feeds the path: WHIP.
+    Publish,
+}
+
 /// What a request to a session's URL is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
+    /// The path it reads or feeds.
+    pub path: String,
+    /// Which of both.
+    pub role: Role,
     /// The entity tag of the ICE session, without quotes.
     pub etag: String,
     /// The name the peer has for itself in ICE.
@@ -54,8 +78,10 @@ pub struct SessionSnapshot {
     pub local_candidate: String,
     /// Its end, as `type/protocol/address/port`.
     pub remote_candidate: String,
-    /// The path it reads; empty for a wall session, which reads many.
+    /// The path it reads or feeds; empty for a wall session, which reads many.
     pub path: String,
+    /// What it does with it.
+    pub role: Role,
     /// The query of the request.
     pub query: String,
     /// The name the caller was recognised under.
@@ -64,6 +90,12 @@ pub struct SessionSnapshot {
     pub user_agent: String,
     /// Bytes received.
     pub inbound_bytes: u64,
+    /// RTP packets received.
+    pub inbound_rtp_packets: u64,
+    /// RTP packets missing by their sequence numbers.
+    pub inbound_rtp_packets_lost: u64,
+    /// Interarrival jitter of the video (else of the sound) in ticks.
+    pub inbound_rtp_packets_jitter: f64,
     /// RTCP packets received.
     pub inbound_rtcp_packets: u64,
     /// Bytes sent.
@@ -129,8 +161,13 @@ pub(super) struct Shared {
     pub(super) meta: Meta,
     created: WallTime,
     path: String,
+    role: Role,
     pub(super) established: AtomicBool,
     pub(super) inbound_bytes: AtomicU64,
+    pub(super) inbound_rtp_packets: AtomicU64,
+    pub(super) inbound_rtp_packets_lost: AtomicU64,
+    /// In ticks.
+    pub(super) inbound_rtp_jitter: AtomicU64,
     pub(super) inbound_rtcp_packets: AtomicU64,
     pub(super) outbound_bytes: AtomicU64,
     pub(super) outbound_rtp_packets: AtomicU64,
@@ -147,13 +184,17 @@ struct Words {
 }
 
 impl Shared {
-    pub(super) fn new(meta: Meta, path: String) -> Self {
+    pub(super) fn new(meta: Meta, path: String, role: Role) -> Self {
         Self {
             meta,
             created: wall_now(),
             path,
+            role,
             established: AtomicBool::new(false),
             inbound_bytes: AtomicU64::new(0),
+            inbound_rtp_packets: AtomicU64::new(0),
+            inbound_rtp_packets_lost: AtomicU64::new(0),
+            inbound_rtp_jitter: AtomicU64::new(0),
             inbound_rtcp_packets: AtomicU64::new(0),
             outbound_bytes: AtomicU64::new(0),
             outbound_rtp_packets: AtomicU64::new(0),
@@ -187,10 +228,14 @@ impl Shared {
             local_candidate: words.route.map(|(local, _)| candidate(local, "host")).unwrap_or_default(),
             remote_candidate: words.route.map(|(_, remote)| candidate(remote, "prflx")).unwrap_or_default(),
             path: self.path.clone(),
+            role: self.role,
             query: self.meta.query.clone(),
             user: self.meta.user.clone(),
             user_agent: self.meta.user_agent.clone(),
             inbound_bytes: load(&self.inbound_bytes),
+            inbound_rtp_packets: load(&self.inbound_rtp_packets),
+            inbound_rtp_packets_lost: load(&self.inbound_rtp_packets_lost),
+            inbound_rtp_packets_jitter: load(&self.inbound_rtp_jitter) as f64,
             inbound_rtcp_packets: load(&self.inbound_rtcp_packets),
             outbound_bytes: load(&self.outbound_bytes),
             outbound_rtp_packets: load(&self.outbound_rtp_packets),

@@ -11,17 +11,6 @@ use super::{
 };
 use crate::hub::Reader;
 
-/// What a WHEP client gets back.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The SDP answer with all candidates.
-    pub sdp: String,
-    /// The unguessable part of the session's URL.
-    pub secret: String,
-    /// The entity tag of the ICE session, without quotes.
-    pub etag: String,
-}
-
 /// The session as the media thread has it.
 #[derive(Debug)]
 pub(super) struct Whep {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::SessionId;
+use domain::{PathName, SessionId};
 use tokio::{
     net::UdpSocket,
     sync::mpsc,
@@ -22,14 +22,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     feed::{Feeds, Place, WAKES},
-    offer::Negotiated,
+    offer::{Negotiated, Taken},
     peer::{Peer, Wish},
     session::{Registry, Shared},
     socket,
     wall::{self, Admitted, Tools, Wall},
     whep::Whep,
+    whip::{self, Whip},
 };
-use crate::{Hub, catalogue::Catalogue, hub::Reader};
+use crate::{Hub, admission::Permit, catalogue::Catalogue, hub::Reader};
 
 /// Commands that wait for the thread.
 pub(super) const COMMANDS: usize = 256;
@@ -46,6 +47,8 @@ const ROUTES: usize = 16_384;
 pub(super) enum Command {
     /// Start a WHEP session.
     Whep(Box<Negotiated>, Arc<Shared>, Reader),
+    /// Start a WHIP session.
+    Whip(Box<Taken>, Arc<Shared>, PathName, Permit),
     /// Start a wall session.
     Wall(Box<Negotiated>, Arc<Shared>, wall::Request),
     /// End a session.
@@ -73,6 +76,9 @@ pub(super) struct Worker {
     admissions: JoinSet<Admitted>,
     /// The wall session of each user's window.
     windows: HashMap<(String, String), u64>,
+    /// What waits for readers that want a keyframe of a publisher.
+    watches: JoinSet<()>,
+    wishes: (mpsc::Sender<u64>, mpsc::Receiver<u64>),
 }
 
 struct Member {
@@ -82,6 +88,7 @@ struct Member {
 
 enum Session {
     Whep(Box<Whep>),
+    Whip(Box<Whip>),
     Wall(Box<Wall>),
 }
 
@@ -118,6 +125,8 @@ impl Worker {
             catalogue: parts.catalogue,
             admissions: JoinSet::new(),
             windows: HashMap::new(),
+            watches: JoinSet::new(),
+            wishes: mpsc::channel(whip::WISHES),
         }
     }
 
@@ -133,6 +142,7 @@ impl Worker {
                 received = self.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
                 Some(command) = self.commands.recv() => self.command(command),
                 Some(stream) = self.wakes.recv() => self.pushed(stream),
+                Some(key) = self.wishes.1.recv() => self.keyframe_wanted(key),
                 Some(Ok(admitted)) = self.admissions.join_next() => self.admitted(admitted),
                 () = sleep_until(next.into()) => self.timers(),
                 _ = checks.tick() => self.check(),
@@ -195,6 +205,11 @@ impl Worker {
                 let session = Session::Whep(Box::new(Whep::new(reader)));
                 self.join(*negotiated, shared, |_, _| session);
             }
+            Command::Whip(taken, shared, path, permit) => {
+                let Taken { negotiated, incoming } = *taken;
+                let session = Session::Whip(Box::new(Whip::new(path, permit, incoming)));
+                self.join(negotiated, shared, |_, _| session);
+            }
             Command::Wall(negotiated, shared, request) => {
                 let owner = (shared.meta.user.clone(), request.window_id);
                 if let Some(old) = self.windows.get(&owner).copied() {
@@ -231,6 +246,15 @@ impl Worker {
         self.members.insert(key, Member { peer, session: session(key, now) });
         self.drive(key, now);
         key
+    }
+
+    /// A reader wants a keyframe of a publisher.
+    fn keyframe_wanted(&mut self, key: u64) {
+        let now = Instant::now();
+        if let Some(Member { peer, session: Session::Whip(whip) }) = self.members.get_mut(&key) {
+            whip.ask_for_keyframe(peer, now);
+            self.drive(key, now);
+        }
     }
 
     fn admitted(&mut self, admitted: Admitted) {
@@ -303,9 +327,13 @@ impl Worker {
             let Some(member) = self.members.get_mut(&key) else {
                 return;
             };
+            if let Session::Whip(whip) = &mut member.session {
+                whip.expire(&mut member.peer, now);
+            }
             let (wishes, next) = member.peer.drive(now, &self.socket);
             if wishes.is_empty() {
-                self.schedule(key, next);
+                let own = if let Session::Whip(whip) = &member.session { whip.wake_at() } else { None };
+                self.schedule(key, own.map_or(next, |own| own.min(next)));
                 return;
             }
             for wish in wishes {
@@ -319,14 +347,24 @@ impl Worker {
             Some(Member { peer, session: Session::Whep(whep) }) => match wish {
                 Wish::Keyframe(mid) => whep.keyframe(mid, peer, &mut self.feeds, now),
                 Wish::Connected => whep.connected(key, peer, &mut self.feeds, now),
-                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed => {}
+                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Packet(..) => {}
+            },
+            Some(Member { peer, session: Session::Whip(whip) }) => match wish {
+                Wish::Packet(mid, packet) => whip.packet(mid, &packet, peer, now),
+                Wish::Connected => {
+                    let tools = (&mut self.watches, &self.wishes.0);
+                    if let Err(error) = whip.connected(key, peer, &self.hub, tools, now) {
+                        self.end(key, &error.to_string());
+                    }
+                }
+                Wish::Keyframe(_) | Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed => {}
             },
             Some(Member { session: Session::Wall(_), .. }) => {
                 self.with_wall(key, now, |wall, peer, tools| match wish {
                     Wish::Keyframe(mid) => wall.keyframe(mid, peer, tools),
                     Wish::Channel(id, label) => wall.opened(id, &label),
                     Wish::Message(id, text) => wall.hear(id, &text, peer, tools),
-                    Wish::Connected | Wish::ChannelClosed => {}
+                    Wish::Connected | Wish::ChannelClosed | Wish::Packet(..) => {}
                 });
             }
             None => {}
@@ -345,14 +383,16 @@ impl Worker {
 
     fn check(&mut self) {
         let now = Instant::now();
-        let failed = |(key, member): (&u64, &Member)| {
-            let given_up = match &member.session {
+        while self.watches.try_join_next().is_some() {}
+        let failed = |(key, member): (&u64, &mut Member)| {
+            let given_up = match &mut member.session {
+                Session::Whip(whip) => whip.check(&mut member.peer, now),
                 Session::Whep(whep) => whep.is_revoked().then_some("the right to watch was withdrawn"),
                 Session::Wall(wall) => wall.is_lost(now).then_some("the window has fallen silent"),
             };
             Some((*key, member.peer.failure(now, self.handshake).or(given_up)?))
         };
-        for (key, reason) in self.members.iter().filter_map(failed).collect::<Vec<_>>() {
+        for (key, reason) in self.members.iter_mut().filter_map(failed).collect::<Vec<_>>() {
             self.end(key, reason);
         }
         let is_wall = |(key, member): (&u64, &Member)| matches!(member.session, Session::Wall(_)).then_some(*key);
@@ -370,6 +410,8 @@ impl Worker {
         tracing::debug!(session.id = %id, reason, "a WebRTC session has ended");
         match session {
             Session::Whep(whep) => whep.end(key, &mut self.feeds),
+            // Dropping it gives the path back.
+            Session::Whip(_) => {}
             Session::Wall(mut wall) => {
                 wall.end(reason, &mut peer, &mut self.feeds);
                 peer.drive(Instant::now(), &self.socket);
