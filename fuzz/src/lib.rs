@@ -9,7 +9,7 @@ use media_proto::{
     Codec, RtpPacket, Track, TrackId, depacketizer, fmp4, h265, packetizer, rtcp, rtp,
     rtsp::{
         auth::{self, Credentials},
-        client::{ClientSession, Output, Target},
+        client::{Carrier, ClientSession, Output, Target},
         framing::{Decoder, Frame},
         server::{self, Identity, Question, Scheme, ServerSession, Shown},
         transport,
@@ -59,7 +59,15 @@ pub fn rtsp_client(bytes: &[u8]) {
     #[expect(clippy::disallowed_methods, reason = "any instant will do")]
     let mut now = Instant::now();
     let credentials = Some(Credentials { user: "user".into(), password: Secret::new("password".into()) });
-    let target = Target { url: "rtsp://host/path".into(), credentials, cnonce: "cnonce".into() };
+    let by_udp = bytes.first().is_some_and(|first| first % 2 == 1);
+    let carrier = if by_udp { Carrier::Udp { any_port: bytes.len() % 2 == 1 } } else { Carrier::Tcp };
+    let target = Target {
+        url: "rtsp://host/path".into(),
+        credentials,
+        cnonce: "cnonce".into(),
+        carrier,
+        alternative: Some(Carrier::Tcp),
+    };
     let mut session = ClientSession::new(now, target).expect("the address is right");
     for piece in bytes.chunks(64) {
         if session.received(now, piece).is_err() {
@@ -72,6 +80,7 @@ pub fn rtsp_client(bytes: &[u8]) {
                     break;
                 }
                 Ok(Output::Closed) | Err(_) => return,
+                Ok(Output::Bind) => session.bound(now, (5000, 5001)),
                 Ok(Output::Send(bytes)) => assert!(bytes.starts_with(b"$") || bytes.ends_with(b"\r\n\r\n")),
                 Ok(_) => {}
             }

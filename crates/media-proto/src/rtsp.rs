@@ -40,6 +40,9 @@ pub enum Error {
     /// The peer answered with what cannot be used.
     #[error("{0}")]
     Unsupported(String),
+    /// The peer cannot send by UDP what it may send in the connection.
+    #[error("the server does not send by UDP: {0}")]
+    NoUdp(&'static str),
     /// The peer ended the conversation.
     #[error("the server ended the session")]
     Ended,
@@ -58,7 +61,7 @@ impl Error {
                 453 => ErrorKind::Exhausted,
                 _ => ErrorKind::Unavailable,
             },
-            Self::Unanswered(_) | Self::Ended => ErrorKind::Unavailable,
+            Self::Unanswered(_) | Self::NoUdp(_) | Self::Ended => ErrorKind::Unavailable,
             Self::Unsupported(_) => ErrorKind::Invalid,
         }
     }

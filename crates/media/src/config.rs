@@ -9,7 +9,7 @@ mod settings;
 mod store;
 mod units;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use domain::{CameraId, PathName, Secret};
 use regex::Regex;
@@ -112,6 +112,31 @@ pub struct RtspSource {
     pub url: String,
     /// User and password, where the URL had them.
     pub credentials: Option<(String, Secret)>,
+    /// What carries the tracks.
+    pub transport: RtspTransport,
+    /// A server that sends by UDP need not say from which ports.
+    pub any_port: bool,
+    /// Our own ports for UDP.
+    pub udp_ports: RangeInclusive<u16>,
+}
+
+impl RtspSource {
+    /// A server that is pulled with default options.
+    #[must_use]
+    pub fn new(url: String, credentials: Option<(String, Secret)>) -> Self {
+        Self { url, credentials, transport: RtspTransport::Automatic, any_port: false, udp_ports: 32_768..=60_999 }
+    }
+}
+
+/// What carries the tracks of a pulled RTSP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RtspTransport {
+    /// TCP; UDP where the server refuses it.
+    Automatic,
+    /// UDP; TCP where the server refuses it, or packets do not come or are lost.
+    Udp,
+    /// TCP alone.
+    Tcp,
 }
 
 impl Paths {

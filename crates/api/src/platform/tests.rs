@@ -54,7 +54,7 @@ fn state() -> State {
     let hub = Hub::new(policy.clone(), Arc::new(Nobody));
     let cameras =
         vec![camera("Gate 1", "METRO", "بوابة"), camera("Depot", "BUS", "مستودع"), camera("Gate 2", "BUS", "")];
-    let source = Source::Rtsp(RtspSource { url: "rtsp://10.0.0.1/".into(), credentials: None });
+    let source = Source::Rtsp(RtspSource::new("rtsp://10.0.0.1/".into(), None));
     let path = Arc::new(config::Path { source, on_demand: true, ..config::Path::default() });
     let exact = cameras.iter().take(2).map(|camera| (camera.main.clone().unwrap(), Arc::clone(&path))).collect();
     hub.apply(config::Paths { exact, ..config::Paths::default() });

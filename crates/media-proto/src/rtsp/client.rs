@@ -1,8 +1,9 @@
-//! The client of one RTSP session that pulls a live stream, all tracks interleaved in its TCP connection.
+//! The client of one RTSP session that pulls a live stream, its tracks interleaved in the TCP connection or by UDP.
 //!
 //! It asks OPTIONS, DESCRIBE, SETUP for each track and PLAY, answers a challenge with the strongest scheme it knows,
 //! follows up to [`REDIRECTS_MAX`] redirects, keeps the session alive and answers requests of the server. Credentials
-//! go only to the host they were given for. Not there on purpose: UDP, TLS, back channels and playback ranges.
+//! go only to the host they were given for. The datagrams of UDP are the caller's: the session asks for ports and says
+//! which the server uses. Not there on purpose: multicast, TLS, back channels and playback ranges.
 //!
 //! Quirks that are met: cameras without `Public`, that refuse OPTIONS or GET_PARAMETER, that never answer a keep-alive,
 //! that assign other channels than asked for, whose responses have no `CSeq`, whose `Content-Base` is not an address,
@@ -15,6 +16,7 @@ mod tracks;
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -52,8 +54,12 @@ pub enum Output {
     Send(Bytes),
     /// The server is elsewhere: close the connection, and open one to this endpoint.
     Reconnect(Endpoint),
-    /// The tracks that will play; before the first packet.
+    /// Bind a pair of UDP ports for the next track and say [`ClientSession::bound`].
+    Bind,
+    /// The tracks that will play; before the first packet. Those of UDP are in [`ClientSession::datagram_tracks`].
     Described(Vec<Track>),
+    /// The server has agreed to play.
+    Playing,
     /// An RTP packet.
     Rtp(TrackId, Bytes),
     /// An RTCP packet.
@@ -75,6 +81,35 @@ pub struct Target {
     pub credentials: Option<Credentials>,
     /// A text nobody can foresee, for digests.
     pub cnonce: String,
+    /// What carries the tracks.
+    pub carrier: Carrier,
+    /// What carries them when the server refuses that.
+    pub alternative: Option<Carrier>,
+}
+
+/// What carries the tracks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The RTSP connection.
+    Tcp,
+    /// Datagrams.
+    Udp {
+        /// A server that does not say its ports is taken, too: packets of its host are then taken from any port.
+        any_port: bool,
+    },
+}
+
+/// A track whose packets are datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatagramTrack {
+    /// Which.
+    pub track: TrackId,
+    /// Our ports of RTP and RTCP.
+    pub own_ports: (u16, u16),
+    /// The server's; `None` when it names none.
+    pub server_ports: Option<(u16, u16)>,
+    /// The host the server says they come from.
+    pub source: Option<IpAddr>,
 }
 
 /// One session.
@@ -83,6 +118,8 @@ pub struct ClientSession {
     url: Url,
     credentials: Option<Credentials>,
     cnonce: String,
+    carrier: Carrier,
+    alternative: Option<Carrier>,
     challenge: Option<Challenge>,
     decoder: Decoder,
     outputs: VecDeque<Output>,
@@ -145,6 +182,8 @@ impl ClientSession {
             url,
             credentials: target.credentials,
             cnonce: target.cnonce,
+            carrier: target.carrier,
+            alternative: target.alternative,
             challenge: None,
             decoder: Decoder::new(),
             outputs: VecDeque::new(),
@@ -231,7 +270,22 @@ impl ClientSession {
         Ok(Output::WaitUntil(deadlines.into_iter().flatten().min().unwrap_or(now + KEEP_ALIVE_MAX)))
     }
 
-    /// Queues an RTCP packet of ours for one track.
+    /// Says which ports of RTP and RTCP were bound, after [`Output::Bind`].
+    pub fn bound(&mut self, now: Instant, ports: (u16, u16)) {
+        if self.pending.is_none()
+            && let Some((control, transport)) = self.tracks.next_setup(Some(ports))
+        {
+            self.ask(now, Step::Setup, control, Some(transport));
+        }
+    }
+
+    /// The tracks whose packets are datagrams.
+    #[must_use]
+    pub fn datagram_tracks(&self) -> Vec<DatagramTrack> {
+        self.tracks.datagram_tracks()
+    }
+
+    /// Queues an RTCP packet of ours for one track that travels in the connection.
     pub fn send_rtcp(&mut self, track: TrackId, packet: &[u8]) {
         let Some(channel) = self.tracks.rtcp_channel(track) else { return };
         let Ok(length) = u16::try_from(packet.len()) else { return };

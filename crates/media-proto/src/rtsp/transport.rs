@@ -3,7 +3,11 @@
 //! Known are RTP/AVP interleaved in the RTSP connection and unicast UDP. Multicast and SRTP are refused by name, for a
 //! response with status 461.
 
+mod reply;
+
 use std::fmt;
+
+pub use reply::Reply;
 
 /// The transport of one track, asked for or agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]

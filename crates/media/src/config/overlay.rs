@@ -1,10 +1,12 @@
 //! What a user has set: only those keys, checked one by one, laid over the defaults and read into typed values.
 
+use std::ops::RangeInclusive;
+
 use domain::{CameraId, Secret};
 use serde_json::{Map, Value};
 
 use super::{
-    Global, Path, RtspSource, Source,
+    Global, Path, RtspSource, RtspTransport, Source,
     keys::{Effect, GLOBAL, PATH, Rewrite, Table},
     units,
 };
@@ -132,7 +134,7 @@ pub(super) fn global(running: &Keys, own: &Keys) -> Result<Global, Error> {
 pub(super) fn path(defaults: &Keys, own: &Keys, fixed_name: bool, camera: Option<CameraId>) -> Result<Path, Error> {
     let all = Reader(merged(PATH.defaults(), [defaults, own]));
     let path = Path {
-        source: source(all.text("source")?)?,
+        source: source(all.text("source")?, &all)?,
         on_demand: all.flag("sourceOnDemand")?,
         on_demand_start_timeout: all.duration("sourceOnDemandStartTimeout")?,
         on_demand_close_after: all.duration("sourceOnDemandCloseAfter")?,
@@ -140,9 +142,6 @@ pub(super) fn path(defaults: &Keys, own: &Keys, fixed_name: bool, camera: Option
         override_publisher: all.flag("overridePublisher")?,
         camera,
     };
-    if !matches!(all.text("rtspTransport")?, "automatic" | "tcp") {
-        return Err(refused("rtspTransport", "must be automatic or tcp"));
-    }
     let pulled = path.source != Source::Publisher;
     if !pulled && own.get("sourceOnDemand") == Some(&Value::Bool(true)) {
         return Err(refused("sourceOnDemand", "it has no effect when the source is a publisher"));
@@ -164,6 +163,30 @@ impl Reader {
         self.0.get(key).and_then(Value::as_bool).ok_or_else(|| refused(key, "must be true or false"))
     }
 
+    fn rtsp_transport(&self) -> Result<RtspTransport, Error> {
+        match self.text("rtspTransport")? {
+            "automatic" => Ok(RtspTransport::Automatic),
+            "udp" => Ok(RtspTransport::Udp),
+            "tcp" => Ok(RtspTransport::Tcp),
+            "multicast" => Err(refused("rtspTransport", "multicast is not available here")),
+            _ => Err(refused("rtspTransport", "must be automatic, udp or tcp")),
+        }
+    }
+
+    /// Two ports with at least one even port and its successor between them.
+    fn port_range(&self, key: &str) -> Result<RangeInclusive<u16>, Error> {
+        let ports = self.0.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+        let range = match ports {
+            [first, last] => port(first).zip(port(last)),
+            _ => None,
+        };
+        range
+            .filter(|(first, last)| first.checked_next_multiple_of(2).is_some_and(|even| even < *last))
+            .map(|(first, last)| first..=last)
+            .ok_or_else(|| refused(key, "must be two port numbers, [first, last], with room for a pair of ports"))
+    }
+
     fn number(&self, key: &str) -> Result<u32, Error> {
         let number = self.0.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
         number.ok_or_else(|| refused(key, "must be a whole number from 0 to 4294967295"))
@@ -180,7 +203,11 @@ impl Reader {
     }
 }
 
-fn source(text: &str) -> Result<Source, Error> {
+fn source(text: &str, all: &Reader) -> Result<Source, Error> {
+    // Read in any case: what cannot be is refused for publishers, too.
+    let transport = all.rtsp_transport()?;
+    let udp_ports = all.port_range("rtspUDPSourcePortRange")?;
+    let any_port = all.flag("rtspAnyPort")?;
     if text == "publisher" {
         return Ok(Source::Publisher);
     }
@@ -196,7 +223,8 @@ fn source(text: &str) -> Result<Source, Error> {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         (unescaped(user), Secret::new(unescaped(password)))
     });
-    Ok(Source::Rtsp(RtspSource { url: format!("rtsp://{}{}", url.host, url.rest), credentials }))
+    let url = format!("rtsp://{}{}", url.host, url.rest);
+    Ok(Source::Rtsp(RtspSource { url, credentials, transport, any_port, udp_ports }))
 }
 
 /// The parts of `rtsp://[user[:password]@]host[:port][/…]`.

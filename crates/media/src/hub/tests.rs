@@ -153,7 +153,7 @@ fn id() -> SessionId {
 }
 
 fn camera_path(url: &str, on_demand: bool) -> config::Path {
-    let source = config::RtspSource { url: url.into(), credentials: None };
+    let source = config::RtspSource::new(url.into(), None);
     config::Path { source: config::Source::Rtsp(source), on_demand, ..config::Path::default() }
 }
 

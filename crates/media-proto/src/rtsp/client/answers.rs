@@ -4,12 +4,8 @@ use std::time::{Duration, Instant};
 
 use rtsp_types::{HeaderName, Response, headers};
 
-use super::{ClientSession, Error, Output, Pending, SESSION_TIMEOUT, Step, tracks::Tracks, url};
-use crate::{
-    TrackKind,
-    rtsp::transport::{self, Lower},
-    sdp,
-};
+use super::{Carrier, ClientSession, Error, Output, Pending, SESSION_TIMEOUT, Step, tracks::Tracks, url};
+use crate::{TrackKind, rtsp::transport::Reply, sdp};
 
 /// The most characters of a session's name.
 const SESSION_NAME_MAX: usize = 256;
@@ -44,6 +40,7 @@ impl ClientSession {
             Step::Setup => self.set_up(now, response, ok.then_some(()).ok_or(refused)),
             Step::Play if ok => {
                 self.keep_alive_at = Some(now + self.keep_alive_interval());
+                self.outputs.push_back(Output::Playing);
                 let info = text(response, &headers::RTP_INFO).unwrap_or_default();
                 self.outputs.extend(self.tracks.starts(info).into_iter().map(|(track, at)| Output::StartAt(track, at)));
                 Ok(())
@@ -80,8 +77,15 @@ impl ClientSession {
         match accepted {
             Ok(()) => {
                 let header = text(response, &headers::TRANSPORT).unwrap_or_default();
-                let channels = channels(header)?;
-                self.tracks.accepted(channels);
+                let reply = Reply::parse(header).map_err(|refused| {
+                    Error::Unsupported(format!("the server answers SETUP with what cannot be used: {refused}"))
+                })?;
+                self.tracks.accepted(&reply, self.carrier)?;
+            }
+            Err(Error::Refused { status: 400 | 406 | 461 | 500 | 501 | 551, .. })
+                if self.alternative.is_some() && self.tracks.none_plays() =>
+            {
+                self.carrier = self.alternative.take().unwrap_or(self.carrier);
             }
             Err(refused) if self.tracks.next_kind() == Some(TrackKind::Video) => return Err(refused),
             Err(refused) => self.tracks.refused(refused),
@@ -90,9 +94,16 @@ impl ClientSession {
     }
 
     fn set_up_next(&mut self, now: Instant) -> Result<(), Error> {
-        if let Some((control, transport)) = self.tracks.next_setup() {
-            self.ask(now, Step::Setup, control, Some(transport));
-            return Ok(());
+        match (self.tracks.next_setup(None), self.carrier) {
+            (None, _) => {}
+            (Some(_), Carrier::Udp { .. }) => {
+                self.outputs.push_back(Output::Bind);
+                return Ok(());
+            }
+            (Some((control, transport)), Carrier::Tcp) => {
+                self.ask(now, Step::Setup, control, Some(transport));
+                return Ok(());
+            }
         }
         let tracks = self.tracks.playing()?;
         self.decoder.set_channels(self.tracks.channel_count());
@@ -122,18 +133,4 @@ fn text<'a>(response: &'a Response<Vec<u8>>, name: &HeaderName) -> Option<&'a st
 
 fn public(response: &Response<Vec<u8>>) -> impl Iterator<Item = &str> {
     text(response, &headers::PUBLIC).unwrap_or_default().split(',').map(str::trim)
-}
-
-/// The interleaved channels a server agrees to; `None` when it names none, so that those asked for count.
-fn channels(header: &str) -> Result<Option<(u8, u8)>, Error> {
-    match transport::parse(header).into_iter().next() {
-        None => Ok(None),
-        Some(Ok(agreed)) => match agreed.lower {
-            Lower::Tcp { interleaved } => Ok(interleaved),
-            Lower::Udp { .. } => Err(Error::Unsupported("the server answers SETUP over TCP with UDP".into())),
-        },
-        Some(Err(refused)) => {
-            Err(Error::Unsupported(format!("the server answers SETUP with what cannot be used: {refused}")))
-        }
-    }
 }

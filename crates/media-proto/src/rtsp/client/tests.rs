@@ -11,11 +11,15 @@ struct Dialogue {
 
 impl Dialogue {
     fn new(url: &str, credentials: Option<(&str, &str)>) -> Self {
+        Self::by(Carrier::Tcp, url, credentials)
+    }
+
+    fn by(carrier: Carrier, url: &str, credentials: Option<(&str, &str)>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Instant::now();
         let credentials = credentials
             .map(|(user, password)| Credentials { user: user.into(), password: Secret::new(password.into()) });
-        let target = Target { url: url.into(), credentials, cnonce: "c".into() };
+        let target = Target { url: url.into(), credentials, cnonce: "c".into(), carrier, alternative: None };
         Self { now, session: ClientSession::new(now, target).unwrap(), events: Vec::new() }
     }
 
@@ -29,7 +33,9 @@ impl Dialogue {
                     String::from_utf8(bytes.to_vec()).unwrap().replace(&format!("User-Agent: {USER_AGENT}\r\n"), "")
                 }
                 Output::Reconnect(endpoint) => format!("reconnect {}:{}", endpoint.host, endpoint.port),
+                Output::Bind => "bind".into(),
                 Output::Described(tracks) => format!("described {}", tracks.len()),
+                Output::Playing => "playing".into(),
                 Output::Rtp(track, data) => format!("rtp {} {:?}", track.0, &data[..]),
                 Output::Rtcp(track, data) => format!("rtcp {} {:?}", track.0, &data[..]),
                 Output::StartAt(track, at) => format!("start {} {at}", track.0),
@@ -107,6 +113,7 @@ fn a_stream_is_described_set_up_and_played() {
             format!("rtp 0 {video}"),
             "rtcp 1 [114]".into(),
             format!("rtp 1 {audio}"),
+            "playing".into(),
             "start 0 7".into(),
             "start 1 4294967295".into()
         ]
@@ -281,4 +288,82 @@ fn an_unusable_base_or_description_is_survived_or_named() {
     let mut d = Dialogue::new("rtsp://h/s", None);
     let error = d.say("200 OK").try_say("200 OK\n\nv=0\n").unwrap_err();
     assert_eq!(error.to_string(), "the session description has no track that plain RTP carries");
+}
+
+/// A session by UDP that has described a video and a sound.
+fn by_udp(any_port: bool) -> Dialogue {
+    let mut d = Dialogue::by(Carrier::Udp { any_port }, "rtsp://h/s", None);
+    d.say("200 OK").say(&format!("200 OK\n\n{VIDEO}{AUDIO}"));
+    assert_eq!(d.drain().unwrap().last().unwrap(), "bind");
+    d.session.bound(d.now, (5000, 5001));
+    d.expect("SETUP rtsp://h/s/trackID=0 CSeq: 3 Transport: RTP/AVP;unicast;client_port=5000-5001");
+    d
+}
+
+#[test]
+fn tracks_by_udp_are_set_up_with_ports_of_the_caller() {
+    let mut d = by_udp(false);
+    d.say("200 OK\nSession: 1\nTransport: RTP/AVP;unicast;client_port=5000-5001;server_port=8000-8001;source=10.0.0.1");
+    assert_eq!(d.drain().unwrap(), ["bind"]);
+    d.session.bound(d.now, (5002, 5003));
+    d.drain().unwrap();
+    d.say("200 OK\nTransport: RTP/AVP/UDP;unicast;server_port=8002-8003");
+    d.say("200 OK\nRTP-Info: url=rtsp://h/s/trackID=0;rtptime=7");
+    let done = d.drain().unwrap();
+    assert_eq!([&done[0], &done[2], &done[3]], ["described 2", "playing", "start 0 7"]);
+    let datagrams = |track, own, server, source: Option<&str>| DatagramTrack {
+        track: TrackId(track),
+        own_ports: (own, own + 1),
+        server_ports: Some((server, server + 1)),
+        source: source.map(|source| source.parse().unwrap()),
+    };
+    let expected = [datagrams(0, 5000, 8000, Some("10.0.0.1")), datagrams(1, 5002, 8002, None)];
+    assert_eq!(d.session.datagram_tracks(), expected);
+    d.session.send_rtcp(TrackId(0), b"x");
+    assert!(d.drain().unwrap().is_empty(), "the caller sends datagrams");
+}
+
+#[test]
+fn a_server_that_hides_its_ports_is_taken_only_with_any_port() {
+    for reply in ["200 OK\nSession: 1", "200 OK\nTransport: RTP/AVP;unicast;client_port=5000-5001;server_port=0-0"] {
+        let mut d = by_udp(false);
+        assert_eq!(d.try_say(reply), Err(Error::NoUdp("it does not say its ports")));
+        let mut d = by_udp(true);
+        d.say(reply);
+        assert_eq!(d.session.datagram_tracks()[0].server_ports, None);
+    }
+}
+
+#[test]
+fn a_server_that_answers_udp_with_its_connection_is_taken_by_its_word() {
+    let mut d = by_udp(false);
+    d.say("200 OK\nSession: 1\nTransport: RTP/AVP/TCP;unicast;interleaved=2-3");
+    assert_eq!(d.drain().unwrap(), ["bind"]);
+    d.session.received(d.now, b"$\x02\x00\x01v").unwrap();
+    assert_eq!(d.drain().unwrap(), ["rtp 0 [118]"]);
+    assert!(d.session.datagram_tracks().is_empty());
+    let mut d = by_udp(false);
+    let refused = d.try_say("461 Unsupported Transport").unwrap_err();
+    assert_eq!(refused, Error::Refused { method: "SETUP", status: 461 });
+    let mut d = by_udp(false);
+    let refused = d.try_say("200 OK\nTransport: RTP/AVP;multicast;destination=224.0.0.1").unwrap_err();
+    assert!(refused.to_string().ends_with("multicast transport is not supported"), "{refused}");
+}
+
+#[test]
+fn a_carrier_that_is_refused_gives_way_to_the_other_on_the_same_connection() {
+    let mut d = by_udp(false);
+    d.session.alternative = Some(Carrier::Tcp);
+    d.say("461 Unsupported Transport");
+    d.expect("SETUP rtsp://h/s/trackID=0 CSeq: 4 Transport: RTP/AVP/TCP;unicast;interleaved=0-1");
+    assert!(d.try_say("461 Unsupported Transport").is_err(), "there is no third");
+    let mut d = Dialogue::new("rtsp://h/s", None);
+    d.session.alternative = Some(Carrier::Udp { any_port: false });
+    d.say("200 OK").say(&format!("200 OK\n\n{VIDEO}")).drain().unwrap();
+    d.say("461 Unsupported Transport");
+    assert_eq!(d.drain().unwrap(), ["bind"]);
+    let mut d = Dialogue::new("rtsp://h/s", None);
+    d.session.alternative = Some(Carrier::Udp { any_port: false });
+    d.say("200 OK").say(&format!("200 OK\n\n{VIDEO}")).drain().unwrap();
+    assert!(d.try_say("404 Not Found").is_err(), "no other carrier helps");
 }

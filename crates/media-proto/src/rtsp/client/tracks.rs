@@ -1,12 +1,12 @@
-//! The tracks of a session: which are set up, on which channels, under which address.
+//! The tracks of a session: which are set up, on which channels or ports, under which address.
 
 use bytes::Bytes;
 use rtsp_types::Url;
 
-use super::{Error, Output, url};
+use super::{Carrier, DatagramTrack, Error, Output, url};
 use crate::{
     Track, TrackId, TrackKind,
-    rtsp::transport::{Lower, Mode, Transport},
+    rtsp::transport::{Lower, Mode, Reply, Transport},
     sdp,
 };
 
@@ -17,6 +17,8 @@ pub(super) struct Tracks {
     /// Offered, and not set up yet; the next one is last.
     offered: Vec<(Track, Url)>,
     playing: Vec<Playing>,
+    /// Our ports in the SETUP on its way.
+    asked_ports: Option<(u16, u16)>,
     first_refusal: Option<Error>,
 }
 
@@ -25,13 +27,22 @@ pub(super) struct Tracks {
 struct Playing {
     track: Track,
     control: Url,
-    channels: (u8, u8),
+    way: Way,
+}
+
+/// How the packets of a track come.
+#[derive(Debug)]
+enum Way {
+    /// On the channels of RTP and RTCP.
+    Channels(u8, u8),
+    /// As datagrams; the track's number in it is not set.
+    Datagrams(DatagramTrack),
 }
 
 impl Tracks {
     /// Before the description is known.
     pub(super) fn none(control: Url) -> Self {
-        Self { control, offered: Vec::new(), playing: Vec::new(), first_refusal: None }
+        Self { control, offered: Vec::new(), playing: Vec::new(), asked_ports: None, first_refusal: None }
     }
 
     /// Those of a description, without back channels. `own` stands for a session address that cannot be read.
@@ -43,19 +54,22 @@ impl Tracks {
             offered.push((media.track.clone(), url::parse(&media.control)?));
         }
         let control = url::parse(&session.control).unwrap_or_else(|_| own.clone());
-        Ok(Self { control, offered, playing: Vec::new(), first_refusal: None })
+        Ok(Self { control, offered, playing: Vec::new(), asked_ports: None, first_refusal: None })
     }
 
     pub(super) fn control(&self) -> &Url {
         &self.control
     }
 
-    /// Address and transport for the next SETUP.
-    pub(super) fn next_setup(&self) -> Option<(Url, String)> {
+    /// Address and transport for the next SETUP, which asks for datagrams to these ports if there are any.
+    pub(super) fn next_setup(&mut self, ports: Option<(u16, u16)>) -> Option<(Url, String)> {
         let (_, control) = self.offered.last()?;
-        let transport =
-            Transport { lower: Lower::Tcp { interleaved: Some(self.free_channels()) }, ssrc: None, mode: Mode::Play };
-        Some((control.clone(), transport.to_string()))
+        let lower = match ports {
+            Some(_) => Lower::Udp { client_port: ports, server_port: None },
+            None => Lower::Tcp { interleaved: Some(self.free_channels()) },
+        };
+        self.asked_ports = ports;
+        Some((control.clone(), Transport { lower, ssrc: None, mode: Mode::Play }.to_string()))
     }
 
     /// The kind of the track whose SETUP is next or on its way.
@@ -63,12 +77,35 @@ impl Tracks {
         self.offered.last().map(|(track, _)| track.kind())
     }
 
-    /// The track whose SETUP was on its way plays, on these channels where the server names some.
-    pub(super) fn accepted(&mut self, channels: Option<(u8, u8)>) {
-        let channels = channels.unwrap_or_else(|| self.free_channels());
-        let Some((mut track, control)) = self.offered.pop() else { return };
+    /// The track whose SETUP was on its way plays, as the server replies. What the reply leaves open is as asked.
+    pub(super) fn accepted(&mut self, reply: &Reply, carrier: Carrier) -> Result<(), Error> {
+        let way = match (self.asked_ports.take(), carrier) {
+            (Some(own_ports), Carrier::Udp { any_port }) if reply.over_tcp != Some(true) => {
+                if reply.server_port.is_none() && !any_port {
+                    return Err(Error::NoUdp("it does not say its ports"));
+                }
+                let track = TrackId(0);
+                let (server_ports, source) = (reply.server_port, reply.source);
+                Way::Datagrams(DatagramTrack { track, own_ports, server_ports, source })
+            }
+            (None, _) if reply.over_tcp == Some(false) => {
+                return Err(Error::Unsupported("the server answers SETUP over TCP with UDP".into()));
+            }
+            // Servers exist that answer UDP with their own connection.
+            (Some(_) | None, _) => {
+                let (rtp, rtcp) = reply.interleaved.unwrap_or_else(|| self.free_channels());
+                Way::Channels(rtp, rtcp)
+            }
+        };
+        let Some((mut track, control)) = self.offered.pop() else { return Ok(()) };
         track.id = TrackId(u8::try_from(self.playing.len()).expect("there are at most sdp::TRACKS_MAX tracks"));
-        self.playing.push(Playing { track, control, channels });
+        self.playing.push(Playing { track, control, way });
+        Ok(())
+    }
+
+    /// No track is set up yet.
+    pub(super) fn none_plays(&self) -> bool {
+        self.playing.is_empty()
     }
 
     /// The track whose SETUP was on its way does not play.
@@ -85,9 +122,18 @@ impl Tracks {
         }
     }
 
+    /// The tracks that come as datagrams.
+    pub(super) fn datagram_tracks(&self) -> Vec<DatagramTrack> {
+        let of = |playing: &Playing| match playing.way {
+            Way::Channels(..) => None,
+            Way::Datagrams(datagrams) => Some(DatagramTrack { track: playing.track.id, ..datagrams }),
+        };
+        self.playing.iter().filter_map(of).collect()
+    }
+
     /// One more than the highest channel in use.
     pub(super) fn channel_count(&self) -> u16 {
-        let highest = self.playing.iter().map(|playing| playing.channels.0.max(playing.channels.1)).max();
+        let highest = self.playing.iter().filter_map(Playing::channels).map(|(rtp, rtcp)| rtp.max(rtcp)).max();
         highest.map_or(0, |highest| u16::from(highest) + 1)
     }
 
@@ -99,14 +145,16 @@ impl Tracks {
     }
 
     pub(super) fn packet(&self, channel: u8, data: Bytes) -> Option<Output> {
-        let on_channel = |playing: &&Playing| playing.channels.0 == channel || playing.channels.1 == channel;
-        let playing = self.playing.iter().find(on_channel).filter(|_| !data.is_empty())?;
-        let id = playing.track.id;
-        Some(if playing.channels.0 == channel { Output::Rtp(id, data) } else { Output::Rtcp(id, data) })
+        let mut on_channel = self.playing.iter().filter_map(|playing| Some((playing.channels()?, playing.track.id)));
+        let ((rtp, _), id) = on_channel.find(|((rtp, rtcp), _)| *rtp == channel || *rtcp == channel)?;
+        if data.is_empty() {
+            return None;
+        }
+        Some(if rtp == channel { Output::Rtp(id, data) } else { Output::Rtcp(id, data) })
     }
 
     pub(super) fn rtcp_channel(&self, track: TrackId) -> Option<u8> {
-        self.playing.iter().find(|playing| playing.track.id == track).map(|playing| playing.channels.1)
+        self.playing.iter().find(|playing| playing.track.id == track)?.channels().map(|(_, rtcp)| rtcp)
     }
 
     /// The first RTP timestamps by an `RTP-Info` header, RFC 2326 section 12.33.
@@ -124,6 +172,13 @@ impl Tracks {
 }
 
 impl Playing {
+    fn channels(&self) -> Option<(u8, u8)> {
+        match self.way {
+            Way::Channels(rtp, rtcp) => Some((rtp, rtcp)),
+            Way::Datagrams(_) => None,
+        }
+    }
+
     /// Whether this is the address of the track: whole, or its last part alone, as some cameras write it.
     fn is_at(&self, address: &str) -> bool {
         let own = self.control.as_str();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     admission::TokenPolicy,
-    config::{FileStore, REDACTED, Source},
+    config::{FileStore, REDACTED, RtspTransport, Source},
     source,
 };
 
@@ -84,7 +84,10 @@ async fn a_key_without_effect_is_refused_by_its_name() {
         (json!({"runOnReady": "x"}), "runOnAvailable: it has no effect"),
         (json!({"rpiCameraWidth": 100}), "rpiCameraWidth: unknown key"),
         (json!({"readUser": "x"}), "readUser: this old key"),
-        (json!({"rtspTransport": "udp"}), "rtspTransport: must be automatic or tcp"),
+        (json!({"rtspTransport": "multicast"}), "rtspTransport: multicast is not available"),
+        (json!({"rtspTransport": "quic"}), "rtspTransport: must be automatic, udp or tcp"),
+        (json!({"rtspUDPSourcePortRange": [5001, 5002]}), "rtspUDPSourcePortRange: must be two port numbers"),
+        (json!({"rtspUDPSourcePortRange": [0, 70000]}), "rtspUDPSourcePortRange: must be two port numbers"),
         (json!({"source": "rtmp://user:pass@host/x"}), "source: must be publisher or an rtsp:// URL; rtmp://"),
         (json!({"source": "rtsp://host/$G1"}), "source: variables"),
         (json!({"source": 5}), "source: must be a text"),
@@ -342,4 +345,19 @@ async fn a_long_journal_is_folded_into_the_snapshot() {
     assert!(fs::read(directory.journal()).unwrap().len() < 2_000);
     let (settings, _) = directory.open().await;
     assert_eq!(settings.get("a").unwrap()["maxReaders"], 1_009);
+}
+
+#[tokio::test]
+async fn how_a_camera_is_pulled_is_read() {
+    let directory = Directory::new();
+    let (settings, _) = directory.open().await;
+    let options = json!({
+        "source": "rtsp://10.0.0.1/x", "sourceProtocol": "udp", "rtspAnyPort": true,
+        "rtspUDPSourcePortRange": [40000, 40101],
+    });
+    settings.replace("udp", keys(options)).await.unwrap();
+    let path = settings.state().paths.find(&PathName::new("udp").unwrap()).unwrap().1;
+    let Source::Rtsp(source) = &path.source else { panic!("{path:?}") };
+    assert_eq!((source.transport, source.any_port), (RtspTransport::Udp, true));
+    assert_eq!(source.udp_ports, 40_000..=40_101);
 }

@@ -1,5 +1,8 @@
 //! Against a foreign server: GStreamer's, as a child on a loopback port.
 
+mod relay;
+mod udp;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
@@ -8,12 +11,12 @@ use std::{
 
 use domain::{PathName, Secret, SessionId};
 use media_proto::{
-    Payload, TrackKind,
+    Codec, Payload, TrackKind,
     rtsp::framing::{Decoder, Frame},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
-use super::*;
+use super::{pull::is_complete, *};
 use crate::{
     Hub, Pulled, Stream, Subscription,
     admission::{Action, Caller, Credentials as Shown, TokenPolicy},
@@ -55,7 +58,11 @@ impl Drop for Camera {
 
 fn hub_of(url: String, credentials: Option<(&str, &str)>) -> Hub {
     let credentials = credentials.map(|(user, password)| (user.to_owned(), Secret::new(password.to_owned())));
-    let source = config::Source::Rtsp(config::RtspSource { url, credentials });
+    hub_of_source(config::RtspSource::new(url, credentials))
+}
+
+fn hub_of_source(source: config::RtspSource) -> Hub {
+    let source = config::Source::Rtsp(source);
     let path = Arc::new(config::Path { source, ..config::Path::default() });
     let hub = Hub::new(Arc::new(TokenPolicy::new(Secret::new("t".into()), true)), Arc::new(RtspConnector::new()));
     hub.apply(config::Paths { exact: [(name(), path)].into(), ..config::Paths::default() });
@@ -154,7 +161,7 @@ async fn a_camera_is_answered_with_a_digest_and_a_wrong_password_is_reported() {
 /// Why one connection ends.
 async fn pull_once(url: String, credentials: Option<(&str, &str)>) -> Error {
     let credentials = credentials.map(|(user, password)| (user.to_owned(), Secret::new(password.to_owned())));
-    let source = config::Source::Rtsp(config::RtspSource { url, credentials });
+    let source = config::Source::Rtsp(config::RtspSource::new(url, credentials));
     let source = RtspConnector::new().connect(&source).unwrap();
     let feed = Feed::new(Stream::new(now()));
     timeout(PATIENCE, source.run(feed)).await.unwrap().unwrap_err()
@@ -222,7 +229,7 @@ async fn with_scripted<T>(
     let url = format!("rtsp://{}/cam", listener.local_addr().unwrap());
     let (hears, mut heard) = mpsc::unbounded_channel();
     let camera = tokio::task::spawn_blocking(move || scripted(&listener, SDP, &hears));
-    let source = config::Source::Rtsp(config::RtspSource { url, credentials: None });
+    let source = config::Source::Rtsp(config::RtspSource::new(url, None));
     let source = RtspConnector::new().connect(&source).unwrap();
     let result = tokio::select! {
         ended = source.run(Feed::new(stream.clone())) => panic!("{ended:?}"),

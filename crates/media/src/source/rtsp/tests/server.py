@@ -28,7 +28,9 @@ server.set_service(port)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch("( " + PICTURE + VIDEO[video] + AUDIO[audio] + " )")
 factory.set_shared(True)
-if password:
+if password == "no-tcp":
+    factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
+elif password:
     auth = GstRtspServer.RTSPAuth()
     auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
     token = GstRtspServer.RTSPToken()
