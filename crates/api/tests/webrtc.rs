@@ -34,6 +34,21 @@ async fn chromium_plays_a_whep_session_from_the_middle_of_a_long_gop() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_plays_over_tcp_where_no_udp_passes() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 120).await;
+    bench.publish("test", &clip).await;
+    let report = bench.witness("transport=tcp").await;
+    assert_eq!((&report["protocol"], &report["width"]), (&"tcp".into(), &320.into()), "{report}");
+    assert!(report["frames"].as_u64().unwrap() >= 45, "{report}");
+    assert!(report["first_ms"].as_f64().unwrap() < 3000.0, "{report}");
+    assert_eq!(report["inbound"]["lost"], 0, "{report}");
+    let session = &bench.engine.sessions()[0];
+    assert!(session.local_candidate.starts_with("host/tcp/127.0.0.1/"), "{session:?}");
+    assert!(session.remote_candidate.starts_with("prflx/tcp/127.0.0.1/"), "{session:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wall_shows_each_camera_in_its_slot_whatever_was_there_before() {
     let cameras: Vec<Camera> = ["a", "b", "c", "d", "e"].iter().map(|name| camera(name, *name == "a")).collect();
     let mut bench = Bench::start(WALL, cameras.clone()).await;

@@ -12,6 +12,7 @@ pub mod h265;
 pub mod hls;
 pub mod ingest;
 pub mod packetizer;
+pub mod rfc4571;
 pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;

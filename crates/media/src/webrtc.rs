@@ -14,6 +14,7 @@ mod payload;
 mod peer;
 mod session;
 mod socket;
+mod tcp;
 mod timeline;
 mod viewing;
 pub mod wall;
@@ -29,7 +30,12 @@ use std::{
 };
 
 use domain::{PathName, SessionId};
-use tokio::{net::UdpSocket, runtime, sync::mpsc, task};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    runtime,
+    sync::mpsc,
+    task,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -39,6 +45,7 @@ use crate::{
     hub::{Hub, Reader},
 };
 use session::{Registry, Shared};
+use socket::Candidates;
 use worker::{COMMANDS, Command, Parts, Worker};
 
 pub use session::{Access, Answer, Meta, Role, Seen, SessionSnapshot};
@@ -51,6 +58,8 @@ const RTX_PACKETS: usize = 1024;
 pub struct Config {
     /// The UDP address of all sessions (`webrtcLocalUDPAddress`).
     pub udp_address: SocketAddr,
+    /// The TCP address of all sessions (`webrtcLocalTCPAddress`); none serves UDP alone.
+    pub tcp_address: Option<SocketAddr>,
     /// Addresses at which viewers reach us beside those of the interfaces (`webrtcAdditionalHosts`).
     pub additional_hosts: Vec<IpAddr>,
     /// The addresses of the interfaces are offered (`webrtcIPsFromInterfaces`).
@@ -65,6 +74,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             udp_address: SocketAddr::from(([0, 0, 0, 0], 8189)),
+            tcp_address: Some(SocketAddr::from(([0, 0, 0, 0], 8189))),
             additional_hosts: Vec::new(),
             ips_from_interfaces: true,
             handshake_timeout: Duration::from_secs(10),
@@ -80,6 +90,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     config: Config,
     local: SocketAddr,
+    local_tcp: Option<SocketAddr>,
     registry: Arc<Registry>,
     commands: mpsc::Sender<Command>,
     hub: Hub,
@@ -93,10 +104,10 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens the port and starts the thread, which runs until `cancel`.
+    /// Opens the ports and starts the thread, which runs until `cancel`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the port or the thread cannot be had.
+    /// [`Error::Io`] when a port or the thread cannot be had.
     pub fn start(
         config: Config,
         hub: Hub,
@@ -106,17 +117,20 @@ impl Engine {
         let failed = |source| Error::Io { action: "cannot start the WebRTC thread".into(), source };
         let socket = socket::open(config.udp_address)?;
         let local = socket.local_addr().map_err(failed)?;
+        let listener = config.tcp_address.map(tcp::open).transpose()?;
+        let local_tcp = listener.as_ref().map(std::net::TcpListener::local_addr).transpose().map_err(failed)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let socket = {
+        let (socket, listener) = {
             let _entered = runtime.enter();
-            UdpSocket::from_std(socket).map_err(failed)?
+            let listener = listener.map(TcpListener::from_std).transpose().map_err(failed)?;
+            (UdpSocket::from_std(socket).map_err(failed)?, listener)
         };
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let registry = Arc::new(Registry::new(config.max_sessions));
-        let candidates = socket::addresses(local, config.ips_from_interfaces, &config.additional_hosts);
         let worker = Worker::new(Parts {
             socket,
-            candidates,
+            listener,
+            candidates: all_candidates(&config, local, local_tcp),
             handshake: config.handshake_timeout,
             registry: Arc::clone(&registry),
             commands: receiver,
@@ -129,13 +143,19 @@ impl Engine {
             .name("webrtc".into())
             .spawn(move || run(&runtime, worker, cancel, guard))
             .map_err(failed)?;
-        Ok(Self(Arc::new(Inner { config, local, registry, commands, hub, stopped })))
+        Ok(Self(Arc::new(Inner { config, local, local_tcp, registry, commands, hub, stopped })))
     }
 
     /// The UDP address in use.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.0.local
+    }
+
+    /// The TCP address in use, if any.
+    #[must_use]
+    pub fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.0.local_tcp
     }
 
     /// Opens a WHEP session on a path that the caller may read. Waits for the source.
@@ -263,18 +283,18 @@ impl Engine {
     }
 
     /// The addresses offered: loopback ones only to who comes from there.
-    fn candidates(&self, caller: SocketAddr) -> Vec<SocketAddr> {
-        let Config { ips_from_interfaces, additional_hosts, .. } = &self.0.config;
-        let mut all = socket::addresses(self.0.local, *ips_from_interfaces, additional_hosts);
-        if !caller.ip().to_canonical().is_loopback() && all.iter().any(|address| !address.ip().is_loopback()) {
-            all.retain(|address| !address.ip().is_loopback());
-        }
-        all
+    fn candidates(&self, caller: SocketAddr) -> Candidates {
+        all_candidates(&self.0.config, self.0.local, self.0.local_tcp).for_caller(caller)
     }
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         self.0.commands.send(command).await.map_err(|_| Error::ShuttingDown)
     }
+}
+
+fn all_candidates(config: &Config, udp: SocketAddr, tcp: Option<SocketAddr>) -> Candidates {
+    let addresses = |bound| socket::addresses(bound, config.ips_from_interfaces, &config.additional_hosts);
+    Candidates { udp: addresses(udp), tcp: tcp.map(addresses).unwrap_or_default() }
 }
 
 fn run(runtime: &runtime::Runtime, worker: Worker, cancel: CancellationToken, _stopped: DropGuard) {

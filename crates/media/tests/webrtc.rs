@@ -19,7 +19,11 @@ use std::{
 
 use relay::Relay;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+    time::timeout,
+};
 use viewer::{Viewer, wait_for};
 use world::{FPS, World, meta, name};
 
@@ -249,6 +253,28 @@ async fn a_tile_gets_as_many_frames_as_it_wants_and_its_report_is_heard() {
     let seen = world.engine.sessions()[0].seen.unwrap();
     assert_eq!((seen.tiles, seen.fps_min, seen.frames_dropped), (1, 12.0, 3));
     assert_eq!((seen.jitter_ms_max, seen.latency_ms_max), (8.5, Some(40.0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tcp_connection_that_belongs_to_no_session_is_closed() {
+    let world = World::start(10 * SECOND);
+    let address = world.engine.local_tcp_addr().unwrap();
+    let connect = || tokio::net::TcpStream::connect(address);
+    let mut too_large = connect().await.unwrap();
+    too_large.write_all(&[0xff, 0xff]).await.unwrap();
+    let mut stranger = connect().await.unwrap();
+    // A binding request of somebody who was never answered.
+    let mut request = vec![0, 32, 0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
+    request.extend([7; 12]);
+    request.extend(b"\0\x06\0\x07nob:ody\0");
+    stranger.write_all(&request).await.unwrap();
+    let begun = Instant::now();
+    for closed in [&mut too_large, &mut stranger] {
+        assert!(timeout(5 * SECOND, closed.read_u8()).await.unwrap().is_err());
+    }
+    let mut silent = connect().await.unwrap();
+    assert!(timeout(20 * SECOND, silent.read_u8()).await.unwrap().is_err());
+    assert!(begun.elapsed() >= 9 * SECOND, "a connection has time to say what it is");
 }
 
 fn resident_kib() -> u64 {

@@ -159,6 +159,8 @@ pub(crate) struct Listen {
     pub(crate) webrtc: SocketAddr,
     /// WebRTC media.
     pub(crate) webrtc_udp: SocketAddr,
+    /// WebRTC media of viewers whose network lets no UDP pass.
+    pub(crate) webrtc_tcp: SocketAddr,
     /// Control API of the media engine.
     pub(crate) control: SocketAddr,
     /// Metrics of the media engine.
@@ -177,6 +179,7 @@ impl Default for Listen {
             hls: any(8888),
             webrtc: any(8889),
             webrtc_udp: any(8189),
+            webrtc_tcp: any(8189),
             control: loopback(9997),
             metrics: loopback(9998),
         }

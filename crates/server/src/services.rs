@@ -97,11 +97,12 @@ impl Engine {
             .map_err(|error| taken(loaded, "listen.rtsp", listen.rtsp, error.into()))?;
         let webrtc = webrtc::Config {
             udp_address: listen.webrtc_udp,
+            tcp_address: Some(listen.webrtc_tcp),
             additional_hosts: loaded.config.media.webrtc_additional_hosts.clone(),
             ..webrtc::Config::default()
         };
         let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
-            .map_err(|error| taken(loaded, "listen.webrtc_udp", listen.webrtc_udp, error.into()))?;
+            .map_err(|error| webrtc_taken(loaded, error))?;
         let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), stop.child_token());
         Ok(Self { policy, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
     }
@@ -112,6 +113,16 @@ impl Engine {
         self.rtsp.shutdown().await;
         self.hub.shutdown().await;
     }
+}
+
+/// An error about one of the two ports of WebRTC; it names the protocol of the port that cannot be had.
+fn webrtc_taken(loaded: &Loaded, error: media::Error) -> anyhow::Error {
+    let listen = &loaded.config.listen;
+    let (key, address) = match error.to_string().contains(" TCP ") {
+        true => ("listen.webrtc_tcp", listen.webrtc_tcp),
+        false => ("listen.webrtc_udp", listen.webrtc_udp),
+    };
+    taken(loaded, key, address, error.into())
 }
 
 /// An error about an address, with the place that set it and what to do.
@@ -130,6 +141,7 @@ fn base(loaded: &Loaded) -> Base {
         "hlsAddress": listen.hls.to_string(),
         "webrtcAddress": listen.webrtc.to_string(),
         "webrtcLocalUDPAddress": listen.webrtc_udp.to_string(),
+        "webrtcLocalTCPAddress": listen.webrtc_tcp.to_string(),
         "apiAddress": listen.control.to_string(),
         "metricsAddress": listen.metrics.to_string(),
         "api": true,

@@ -43,6 +43,8 @@ pub struct Ports {
     pub webrtc: u16,
     /// WebRTC media.
     pub webrtc_udp: u16,
+    /// WebRTC media over TCP.
+    pub webrtc_tcp: u16,
     /// Control API.
     pub control: u16,
     /// Metrics.
@@ -159,6 +161,7 @@ impl Ports {
             hls: ports::free_tcp()?,
             webrtc: ports::free_tcp()?,
             webrtc_udp: ports::free_udp()?,
+            webrtc_tcp: ports::free_tcp()?,
             control: ports::free_tcp()?,
             metrics: ports::free_tcp()?,
         })
@@ -173,6 +176,7 @@ impl Ports {
             ("hls", self.hls),
             ("webrtc", self.webrtc),
             ("webrtc_udp", self.webrtc_udp),
+            ("webrtc_tcp", self.webrtc_tcp),
             ("control", self.control),
             ("metrics", self.metrics),
         ];

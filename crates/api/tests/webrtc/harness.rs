@@ -101,7 +101,11 @@ impl Bench {
         let hub = Hub::new(policy.clone(), Arc::new(NoCameras));
         hub.apply(config::Paths { all_others: Some(Arc::default()), ..Default::default() });
         let cancel = CancellationToken::new();
-        let config = webrtc::Config { udp_address: "127.0.0.1:0".parse().unwrap(), ..Default::default() };
+        let config = webrtc::Config {
+            udp_address: "127.0.0.1:0".parse().unwrap(),
+            tcp_address: Some("127.0.0.1:0".parse().unwrap()),
+            ..Default::default()
+        };
         let engine = Engine::start(config, hub.clone(), Arc::new(Cameras(cameras)), cancel.clone()).unwrap();
         let (sender, reports) = mpsc::channel(16);
         let own = Router::new()

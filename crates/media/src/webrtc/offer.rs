@@ -9,7 +9,10 @@ use str0m::{
     change::SdpOffer,
     format,
     media::{MediaKind, Mid, Pt},
+    net::TcpType,
 };
+
+use super::socket::Candidates;
 
 use crate::Error;
 
@@ -59,7 +62,7 @@ pub(super) struct Taken {
 }
 
 /// Answers an offer of media to us: one video, one audio.
-pub(super) fn take(offer: SdpOffer, candidates: &[SocketAddr], now: Instant) -> Result<Taken, Error> {
+pub(super) fn take(offer: SdpOffer, candidates: &Candidates, now: Instant) -> Result<Taken, Error> {
     let mut negotiated = answer(offer, candidates, RTX_UNUSED, now)?;
     // The server only receives, whatever the client could.
     negotiated.answer = negotiated.answer.replace("a=sendrecv", "a=recvonly");
@@ -117,7 +120,7 @@ fn audio_track(rtc: &Rtc, pt: Pt) -> Option<Track> {
 /// Answers an offer for media from us. `rtx_packets` bounds what is kept of each track for retransmission.
 pub(super) fn answer(
     offer: SdpOffer,
-    candidates: &[SocketAddr],
+    candidates: &Candidates,
     rtx_packets: usize,
     now: Instant,
 ) -> Result<Negotiated, Error> {
@@ -133,10 +136,13 @@ pub(super) fn answer(
         config.codec_config().add_h264(payload.into(), Some(rtx.into()), true, profile);
     }
     let mut rtc = config.build(now);
-    for address in candidates {
-        let candidate = Candidate::host(*address, "udp")
-            .map_err(|error| Error::Malformed(format!("cannot offer the address {address}: {error}")))?;
-        rtc.add_local_candidate(candidate);
+    for address in &candidates.udp {
+        let candidate = Candidate::builder().udp().host(*address).build();
+        rtc.add_local_candidate(candidate.map_err(|error| not_offered(*address, &error))?);
+    }
+    for address in &candidates.tcp {
+        let candidate = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
+        rtc.add_local_candidate(candidate.map_err(|error| not_offered(*address, &error))?);
     }
     let answer = rtc
         .sdp_api()
@@ -146,6 +152,10 @@ pub(super) fn answer(
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let (video, audio) = sections(&rtc, &answer);
     Ok(Negotiated { rtc, ufrag, answer, video, audio })
+}
+
+fn not_offered(address: SocketAddr, error: &impl std::fmt::Display) -> Error {
+    Error::Malformed(format!("cannot offer the address {address}: {error}"))
 }
 
 type Sections = (Vec<(Mid, Pt)>, Option<(Mid, AudioTypes)>);

@@ -10,7 +10,7 @@ use str0m::{
     Event, IceConnectionState, Input, Output, Rtc, RtcError,
     channel::ChannelId,
     media::{KeyframeRequestKind, Mid},
-    net::{Protocol, Receive},
+    net::{Protocol, Receive, Transmit},
     rtp::RtpPacket,
 };
 use tokio::net::UdpSocket;
@@ -19,6 +19,8 @@ use super::{
     offer::{AudioTypes, Negotiated},
     outlet::Outlet,
     session::Shared,
+    socket::{Route, Transport},
+    tcp::Links,
 };
 
 /// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
@@ -28,7 +30,14 @@ const PORTION_BYTES: usize = 48 << 10;
 /// one each so often, so that it does not overrun the peer's socket: 190 Mbit/s.
 const PORTION_EVERY: Duration = Duration::from_millis(2);
 /// Addresses a peer is known under.
-const ADDRESSES: usize = 8;
+const ROUTES: usize = 8;
+
+/// The ways out to the network.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    pub(super) udp: &'a UdpSocket,
+    pub(super) links: &'a Links,
+}
 
 /// What a peer wants of its session.
 #[derive(Debug)]
@@ -52,7 +61,7 @@ pub(super) struct Peer {
     rtc: Rtc,
     pub(super) shared: Arc<Shared>,
     pub(super) ufrag: String,
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) routes: Vec<Route>,
     pub(super) video: Vec<Outlet>,
     pub(super) audio: Option<(Outlet, AudioTypes)>,
     /// The timer under which the thread has this peer in its list.
@@ -72,7 +81,7 @@ impl Peer {
             rtc: negotiated.rtc,
             shared,
             ufrag: negotiated.ufrag,
-            addresses: Vec::new(),
+            routes: Vec::new(),
             video,
             audio,
             timer: None,
@@ -90,7 +99,7 @@ impl Peer {
         if !self.rtc.is_alive() {
             Some("the peer has closed the connection")
         } else if !self.connected && now.saturating_duration_since(self.created) >= handshake {
-            Some(if self.addresses.is_empty() {
+            Some(if self.routes.is_empty() {
                 "no packet of the peer arrived at the UDP port"
             } else {
                 "ICE succeeded, but DTLS did not in time"
@@ -103,8 +112,12 @@ impl Peer {
     }
 
     /// Takes a datagram. True when it is this peer's.
-    pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> bool {
-        let Ok(received) = Receive::new(Protocol::Udp, from, to, datagram) else {
+    pub(super) fn receive(&mut self, now: Instant, (transport, from): Route, to: SocketAddr, datagram: &[u8]) -> bool {
+        let protocol = match transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        };
+        let Ok(received) = Receive::new(protocol, from, to, datagram) else {
             return false;
         };
         let input = Input::Receive(now, received);
@@ -123,16 +136,16 @@ impl Peer {
     }
 
     /// Notes an address of the peer. False when it has too many.
-    pub(super) fn add_address(&mut self, address: SocketAddr) -> bool {
-        let fits = self.addresses.len() < ADDRESSES;
+    pub(super) fn add_route(&mut self, route: Route) -> bool {
+        let fits = self.routes.len() < ROUTES;
         if fits {
-            self.addresses.push(address);
+            self.routes.push(route);
         }
         fits
     }
 
     /// Sends what waits, lets time pass, and says what the peer wants and when to come again.
-    pub(super) fn drive(&mut self, now: Instant, socket: &UdpSocket) -> (Vec<Wish>, Instant) {
+    pub(super) fn drive(&mut self, now: Instant, ways: Ways<'_>) -> (Vec<Wish>, Instant) {
         let waits = self.write(now);
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
             self.fail(&error);
@@ -141,7 +154,7 @@ impl Peer {
         let next = loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
-                Ok(Output::Transmit(transmit)) => self.send(socket, transmit.destination, &transmit.contents),
+                Ok(Output::Transmit(transmit)) => self.send(ways, &transmit),
                 Ok(Output::Event(event)) => wishes.extend(self.wish(event)),
                 Err(error) => {
                     self.fail(&error);
@@ -165,9 +178,9 @@ impl Peer {
     }
 
     /// Says goodbye to the peer.
-    pub(super) fn close(&mut self, now: Instant, socket: &UdpSocket) {
+    pub(super) fn close(&mut self, now: Instant, ways: Ways<'_>) {
         if self.rtc.close().is_ok() {
-            self.drive(now, socket);
+            self.drive(now, ways);
         }
     }
 
@@ -199,13 +212,23 @@ impl Peer {
         None
     }
 
-    fn send(&self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum is open; other protocols need candidates we never add"
+    )]
+    fn send(&self, ways: Ways<'_>, transmit: &Transmit) {
+        let (to, datagram) = (transmit.destination, &transmit.contents[..]);
         if is_rtcp(datagram) {
             self.shared.outbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
         }
-        // A full socket drops the packet like any network would; the peer asks for it again.
-        if let Err(error) = socket.try_send_to(datagram, to) {
-            tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
+        // What is full drops the packet like any network would; the peer asks for it again.
+        match transmit.proto {
+            Protocol::Tcp => ways.links.send(to, datagram),
+            _ => {
+                if let Err(error) = ways.udp.try_send_to(datagram, to) {
+                    tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
+                }
+            }
         }
     }
 

@@ -12,7 +12,10 @@ use std::{
 
 use domain::{SessionId, WallTime};
 
-use super::wall::Report;
+use super::{
+    socket::{Route, Transport},
+    wall::Report,
+};
 use crate::Error;
 
 /// Who opened a session, as the request shows it.
@@ -178,7 +181,7 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 struct Words {
-    route: Option<(SocketAddr, SocketAddr)>,
+    route: Option<(Transport, SocketAddr, SocketAddr)>,
     video_stopped: Option<&'static str>,
     seen: Option<Seen>,
 }
@@ -204,8 +207,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn set_route(&self, local: SocketAddr, remote: SocketAddr) {
-        self.words().route = Some((local, remote));
+    pub(super) fn set_route(&self, local: SocketAddr, (transport, remote): Route) {
+        self.words().route = Some((transport, local, remote));
     }
 
     pub(super) fn set_video_stopped(&self, reason: Option<&'static str>) {
@@ -219,14 +222,22 @@ impl Shared {
     fn snapshot(&self) -> SessionSnapshot {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let words = self.words();
-        let candidate = |address: SocketAddr, kind| format!("{kind}/udp/{}/{}", address.ip(), address.port());
+        let candidate = |transport: Transport, address: SocketAddr, kind| {
+            format!("{kind}/{}/{}/{}", transport.word(), address.ip(), address.port())
+        };
         SessionSnapshot {
             id: self.meta.id,
             created: self.created,
-            remote_addr: words.route.map_or(self.meta.remote_addr, |(_, remote)| remote),
+            remote_addr: words.route.map_or(self.meta.remote_addr, |(_, _, remote)| remote),
             peer_connection_established: self.established.load(Ordering::Relaxed),
-            local_candidate: words.route.map(|(local, _)| candidate(local, "host")).unwrap_or_default(),
-            remote_candidate: words.route.map(|(_, remote)| candidate(remote, "prflx")).unwrap_or_default(),
+            local_candidate: words
+                .route
+                .map(|(transport, local, _)| candidate(transport, local, "host"))
+                .unwrap_or_default(),
+            remote_candidate: words
+                .route
+                .map(|(transport, _, remote)| candidate(transport, remote, "prflx"))
+                .unwrap_or_default(),
             path: self.path.clone(),
             role: self.role,
             query: self.meta.query.clone(),

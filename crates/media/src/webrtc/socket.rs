@@ -1,4 +1,4 @@
-//! The one UDP socket of all sessions: opening it, which addresses it is reached at, and what a STUN request asks for.
+//! The one UDP socket of all sessions: opening it, at which addresses peers reach us, and what a STUN request asks for.
 
 use std::{
     io,
@@ -16,6 +16,54 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const SEND_BUFFER: usize = 8 << 20;
 /// Offered addresses; an answer with more would only slow the peer down.
 pub(super) const CANDIDATES: usize = 16;
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Transport {
+    Udp,
+    Tcp,
+}
+
+impl Transport {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// A peer's end of a connection.
+pub(super) type Route = (Transport, SocketAddr);
+
+/// The addresses at which peers reach us.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Candidates {
+    pub(super) udp: Vec<SocketAddr>,
+    pub(super) tcp: Vec<SocketAddr>,
+}
+
+impl Candidates {
+    /// Loopback addresses only for who comes from there.
+    pub(super) fn for_caller(mut self, caller: SocketAddr) -> Self {
+        if !caller.ip().to_canonical().is_loopback() {
+            for all in [&mut self.udp, &mut self.tcp] {
+                if all.iter().any(|address| !address.ip().is_loopback()) {
+                    all.retain(|address| !address.ip().is_loopback());
+                }
+            }
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Candidates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let udp = self.udp.iter().map(|address| format!("udp {address}"));
+        let all: Vec<String> = udp.chain(self.tcp.iter().map(|address| format!("tcp {address}"))).collect();
+        f.write_str(&all.join(", "))
+    }
+}
 
 /// Opens the socket.
 pub(super) fn open(address: SocketAddr) -> Result<UdpSocket, Error> {

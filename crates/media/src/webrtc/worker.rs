@@ -1,7 +1,7 @@
-//! The media thread: one UDP socket, all peers, and one wake for each stream they view.
+//! The media thread: one UDP socket, one TCP port, all peers, and one wake for each stream they view.
 //!
 //! A datagram finds its peer by its address, a first STUN request by the user name in it; nothing is searched. The loop
-//! never waits for anything but its socket, its commands, its streams and its timers.
+//! never waits for anything but its sockets, its commands, its streams and its timers.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,7 +13,7 @@ use std::{
 
 use domain::{PathName, SessionId};
 use tokio::{
-    net::UdpSocket,
+    net::{TcpListener, UdpSocket},
     sync::mpsc,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep_until},
@@ -23,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     feed::{Feeds, Place, WAKES},
     offer::{Negotiated, Taken},
-    peer::{Peer, Wish},
+    peer::{Peer, Ways, Wish},
     session::{Registry, Shared},
-    socket,
+    socket::{self, Candidates, Route, Transport},
+    tcp::{Came, Links},
     wall::{self, Admitted, Tools, Wall},
     whep::Whep,
     whip::{self, Whip},
@@ -58,18 +59,19 @@ pub(super) enum Command {
 /// What the thread is made of.
 pub(super) struct Worker {
     socket: UdpSocket,
+    links: Links,
     port: u16,
     handshake: Duration,
     registry: Arc<Registry>,
     members: HashMap<u64, Member>,
     ids: HashMap<SessionId, u64>,
-    by_address: HashMap<SocketAddr, (u64, SocketAddr)>,
+    by_route: HashMap<Route, (u64, SocketAddr)>,
     by_ufrag: HashMap<String, u64>,
     timers: BTreeSet<(Instant, u64)>,
     feeds: Feeds,
     wakes: mpsc::Receiver<usize>,
     commands: mpsc::Receiver<Command>,
-    candidates: Vec<SocketAddr>,
+    candidates: Candidates,
     next_key: u64,
     hub: Hub,
     catalogue: Arc<dyn Catalogue>,
@@ -95,7 +97,8 @@ enum Session {
 /// What the thread gets from outside.
 pub(super) struct Parts {
     pub(super) socket: UdpSocket,
-    pub(super) candidates: Vec<SocketAddr>,
+    pub(super) listener: Option<TcpListener>,
+    pub(super) candidates: Candidates,
     pub(super) handshake: Duration,
     pub(super) registry: Arc<Registry>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -107,13 +110,14 @@ impl Worker {
     pub(super) fn new(parts: Parts) -> Self {
         let (wake, wakes) = mpsc::channel(WAKES);
         Self {
-            port: parts.candidates.first().map_or(0, SocketAddr::port),
+            port: parts.candidates.udp.first().map_or(0, SocketAddr::port),
             socket: parts.socket,
+            links: Links::new(parts.listener),
             handshake: parts.handshake,
             registry: parts.registry,
             members: HashMap::new(),
             ids: HashMap::new(),
-            by_address: HashMap::new(),
+            by_route: HashMap::new(),
             by_ufrag: HashMap::new(),
             timers: BTreeSet::new(),
             feeds: Feeds::new(wake),
@@ -140,6 +144,7 @@ impl Worker {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 received = self.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
+                came = self.links.next() => self.came(came),
                 Some(command) = self.commands.recv() => self.command(command),
                 Some(stream) = self.wakes.recv() => self.pushed(stream),
                 Some(key) = self.wishes.1.recv() => self.keyframe_wanted(key),
@@ -157,7 +162,9 @@ impl Worker {
         let mut received = first;
         for _ in 0..BATCH {
             match received {
-                Ok((size, from)) => self.datagram(from, datagram.get(..size).unwrap_or_default()),
+                Ok((size, from)) => {
+                    self.packet((Transport::Udp, from), None, datagram.get(..size).unwrap_or_default());
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // An ICMP answer to something sent earlier; the peer's silence will show.
                 Err(error) => tracing::trace!(%error, "the UDP socket reports a failure"),
@@ -166,16 +173,45 @@ impl Worker {
         }
     }
 
-    fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+    /// What came by TCP, some at a time before others have their turn.
+    fn came(&mut self, first: Came) {
+        self.came_by_tcp(first);
+        for _ in 1..BATCH {
+            let Some(came) = self.links.try_next() else {
+                return;
+            };
+            self.came_by_tcp(came);
+        }
+    }
+
+    fn came_by_tcp(&mut self, Came { from, to, packet, .. }: Came) {
+        let route = (Transport::Tcp, from);
+        match packet {
+            Some(packet) => self.packet(route, Some(to), &packet),
+            // The peer may connect again; its silence will show if it does not.
+            None => {
+                let owner = self.by_route.remove(&route).and_then(|(key, _)| self.members.get_mut(&key));
+                if let Some(member) = owner {
+                    member.peer.routes.retain(|known| *known != route);
+                }
+            }
+        }
+    }
+
+    /// Gives a packet to the peer it is of. `to` is our end where it is known.
+    fn packet(&mut self, from: Route, to: Option<SocketAddr>, datagram: &[u8]) {
         let now = Instant::now();
-        let known = self.by_address.get(&from).copied();
+        let known = self.by_route.get(&from).copied();
         let named = socket::stun_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
         let Some(key) = named.or(known.map(|(key, _)| key)) else {
+            if from.0 == Transport::Tcp {
+                self.links.close(from.1);
+            }
             return;
         };
         let to = match known {
             Some((_, to)) => to,
-            None => self.local_towards(from),
+            None => self.local_towards(from, to),
         };
         let Some(member) = self.members.get_mut(&key) else {
             return;
@@ -183,20 +219,24 @@ impl Worker {
         if !member.peer.receive(now, from, to, datagram) {
             return;
         }
-        if known.is_none_or(|(owner, _)| owner != key)
-            && self.by_address.len() < ROUTES
-            && member.peer.add_address(from)
-        {
+        if known.is_none_or(|(owner, _)| owner != key) && self.by_route.len() < ROUTES && member.peer.add_route(from) {
             member.peer.shared.set_route(to, from);
-            self.by_address.insert(from, (key, to));
+            self.by_route.insert(from, (key, to));
+            if from.0 == Transport::Tcp {
+                self.links.keep(from.1);
+            }
         }
         self.drive(key, now);
     }
 
     /// The candidate at which a peer reached us.
-    fn local_towards(&self, peer: SocketAddr) -> SocketAddr {
-        let local = socket::local_towards(peer, self.port).filter(|local| self.candidates.contains(local));
-        local.or_else(|| self.candidates.first().copied()).unwrap_or(peer)
+    fn local_towards(&self, (transport, peer): Route, to: Option<SocketAddr>) -> SocketAddr {
+        let (candidates, local) = match transport {
+            Transport::Udp => (&self.candidates.udp, socket::local_towards(peer, self.port)),
+            Transport::Tcp => (&self.candidates.tcp, to),
+        };
+        let local = local.filter(|local| candidates.contains(local));
+        local.or_else(|| candidates.first().copied()).unwrap_or(peer)
     }
 
     fn command(&mut self, command: Command) {
@@ -330,7 +370,8 @@ impl Worker {
             if let Session::Whip(whip) = &mut member.session {
                 whip.expire(&mut member.peer, now);
             }
-            let (wishes, next) = member.peer.drive(now, &self.socket);
+            let ways = Ways { udp: &self.socket, links: &self.links };
+            let (wishes, next) = member.peer.drive(now, ways);
             if wishes.is_empty() {
                 let own = if let Session::Whip(whip) = &member.session { whip.wake_at() } else { None };
                 self.schedule(key, own.map_or(next, |own| own.min(next)));
@@ -384,6 +425,7 @@ impl Worker {
     fn check(&mut self) {
         let now = Instant::now();
         while self.watches.try_join_next().is_some() {}
+        self.links.check(now);
         let failed = |(key, member): (&u64, &mut Member)| {
             let given_up = match &mut member.session {
                 Session::Whip(whip) => whip.check(&mut member.peer, now),
@@ -414,19 +456,22 @@ impl Worker {
             Session::Whip(_) => {}
             Session::Wall(mut wall) => {
                 wall.end(reason, &mut peer, &mut self.feeds);
-                peer.drive(Instant::now(), &self.socket);
+                peer.drive(Instant::now(), Ways { udp: &self.socket, links: &self.links });
                 if self.windows.get(&wall.owner) == Some(&key) {
                     self.windows.remove(&wall.owner);
                 }
             }
         }
-        peer.close(Instant::now(), &self.socket);
+        peer.close(Instant::now(), Ways { udp: &self.socket, links: &self.links });
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, key));
         }
-        for address in &peer.addresses {
-            if self.by_address.get(address).is_some_and(|(owner, _)| *owner == key) {
-                self.by_address.remove(address);
+        for route in &peer.routes {
+            if self.by_route.get(route).is_some_and(|(owner, _)| *owner == key) {
+                self.by_route.remove(route);
+                if route.0 == Transport::Tcp {
+                    self.links.close(route.1);
+                }
             }
         }
         self.by_ufrag.remove(&peer.ufrag);

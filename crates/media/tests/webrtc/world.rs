@@ -166,6 +166,7 @@ impl World {
         let cancel = CancellationToken::new();
         let config = Config {
             udp_address: "127.0.0.1:0".parse().unwrap(),
+            tcp_address: Some("127.0.0.1:0".parse().unwrap()),
             handshake_timeout: handshake,
             max_sessions: 400,
             ..Default::default()
