@@ -20,6 +20,8 @@ use media::{
 };
 
 const PAGE: &str = include_str!("webrtc/whep.html");
+/// The player's page, and a script that looks at what it shows in the end.
+const FALLBACK: &str = concat!(include_str!("../src/whep/page.html"), include_str!("webrtc/fallback.html"));
 const WALL: &str = include_str!("webrtc/wall.html");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,6 +112,17 @@ async fn a_stream_with_b_frames_is_refused_with_the_hls_address() {
     let body: Value = serde_json::from_str(&body).unwrap();
     assert!(body["error"]["message_en"].as_str().unwrap().contains("B-frames"), "{body}");
     assert_eq!(body["error"]["alternatives"][0], "http://localhost:8888/test/index.m3u8");
+    assert!(bench.engine.sessions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_player_falls_back_to_hls_by_itself() {
+    let mut bench = Bench::start(FALLBACK, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 2, 15).await;
+    bench.publish("test", &clip).await;
+    let report = bench.report_of("live/test/witness").await;
+    assert!(report["frames"].as_u64().unwrap() >= 30, "{report}");
+    assert_eq!(report["hidden"], false, "{report}");
     assert!(bench.engine.sessions().is_empty());
 }
 

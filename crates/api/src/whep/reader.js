@@ -4,6 +4,8 @@
  * Plays a WHEP endpoint and begins anew when the connection is lost.
  *
  * Options: `url`, `token` (optional), `onTrack(event)`, `onState(text)`; an empty text means that media flows.
+ * Where WebRTC cannot carry the stream (B-frames, H.265), `onAlternative(url)` gets the address of its HLS playlist, and
+ * the endpoint is tried again after a minute; `onTrack` says that it can be left.
  */
 class WhepReader {
   constructor(options) {
@@ -32,8 +34,23 @@ class WhepReader {
       const answer = await this.post(pc.localDescription.sdp);
       await pc.setRemoteDescription({ type: "answer", sdp: answer });
     } catch (error) {
+      if (error.alternatives) await this.giveWay(error.alternatives);
       this.retry(pc, error.message);
     }
+  }
+
+  /** Names the HLS playlist: below the same address where it is served there, else what the server says. */
+  async giveWay(alternatives) {
+    if (!this.options.onAlternative) return;
+    this.delay = WhepReader.LAST_DELAY_MS;
+    const endpoint = new URL(this.options.url, location.href);
+    const own = new URL(`index.m3u8${endpoint.search}`, endpoint);
+    const response = await fetch(own, { headers: this.authorization() }).catch(() => null);
+    const here = response?.ok && /mpegurl/i.test(response.headers.get("Content-Type") ?? "");
+    const other = new URL(alternatives[0]);
+    other.search = endpoint.search;
+    if (!this.closed) this.options.onAlternative(here ? own : other);
+    this.later = WhepReader.ALTERNATIVE_MS;
   }
 
   async post(offer) {
@@ -44,7 +61,9 @@ class WhepReader {
     });
     if (response.status !== 201) {
       const problem = await response.json().catch(() => null);
-      throw new Error(problem?.error?.message_en ?? `the server answers ${response.status}`);
+      const error = new Error(problem?.error?.message_en ?? `the server answers ${response.status}`);
+      if (response.status === 422 && problem?.error?.alternatives?.length) error.alternatives = problem.error.alternatives;
+      throw error;
     }
     // The location is relative to the endpoint without its query.
     const endpoint = new URL(this.options.url, location.href);
@@ -71,7 +90,8 @@ class WhepReader {
     if (this.closed || pc !== this.pc) return;
     this.options.onState(reason);
     this.leave();
-    this.timer = setTimeout(() => this.start(), this.delay);
+    this.timer = setTimeout(() => this.start(), this.later ?? this.delay);
+    this.later = null;
     this.delay = Math.min(this.delay * 2, WhepReader.LAST_DELAY_MS);
   }
 
@@ -87,4 +107,5 @@ class WhepReader {
 
 WhepReader.FIRST_DELAY_MS = 500;
 WhepReader.LAST_DELAY_MS = 10000;
+WhepReader.ALTERNATIVE_MS = 60000;
 window.WhepReader = WhepReader;

@@ -10,6 +10,8 @@ use std::{
 };
 
 use api::{
+    hls::{self, Hls},
+    platform::live,
     wall::{self, Wall},
     whep::{self, Whep},
 };
@@ -26,6 +28,7 @@ use media::{
     admission::{Action, Caller, Credentials, TokenPolicy},
     catalogue::Catalogue,
     config,
+    hls::Muxers,
     hub::{Publisher, PublisherKind},
     rtsp,
     source::{Connector, Source},
@@ -36,7 +39,7 @@ use serde_json::Value;
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -110,11 +113,16 @@ impl Bench {
         let (sender, reports) = mpsc::channel(16);
         let own = Router::new()
             .route("/witness", get(move || async move { Html(page) }))
+            // Beside the streams, as the pages of the server are.
+            .route("/live/test/witness", get(move || async move { Html(page) }))
             .route("/witness/report", post(report))
             .with_state(sender);
+        let muxers = Muxers::new(watch::Sender::new(Arc::default()).subscribe(), hub.clone(), cancel.child_token());
+        let hls = hls::router(Hls { hub: hub.clone(), muxers });
         let state = Whep { hub: hub.clone(), engine: engine.clone(), hls_port: 8888 };
         let wall = Wall { engine: engine.clone(), policy };
-        let app = own.merge(whep::router(state)).merge(wall::router(wall));
+        let whep = whep::router(state);
+        let app = own.merge(live(hls, whep.clone())).merge(whep).merge(wall::router(wall));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -138,7 +146,12 @@ impl Bench {
 
     /// What the page reports when Chromium opens it with this query.
     pub(crate) async fn witness(&mut self, query: &str) -> Value {
-        let mut chromium = self.browse(&format!("witness?{query}"));
+        self.report_of(&format!("witness?{query}")).await
+    }
+
+    /// What another page reports.
+    pub(crate) async fn report_of(&mut self, page: &str) -> Value {
+        let mut chromium = self.browse(page);
         let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await.expect("chromium reports in time").unwrap();
         chromium.kill().await.unwrap();
         report
