@@ -1,8 +1,12 @@
 //! What a stream is made of: its tracks and their codecs.
 
+mod video;
+
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
+
+pub use video::Video;
 
 /// A track's place in its stream, counted from 0 in the order of the session description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,7 +11,7 @@ use media::{
     stream::State,
     webrtc,
 };
-use media_proto::{Codec, Track, h264};
+use media_proto::{Codec, Track};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -165,12 +165,12 @@ fn track_object(track: &Track) -> TrackObject {
         Codec::G711 { mu_law, channels } => Some(serde_json::json!({
             "muLaw": mu_law, "sampleRate": track.clock_rate, "channelCount": channels,
         })),
-        Codec::H264 { sps, .. } => h264::Sps::parse(sps).map(|sps| {
+        Codec::H264 { .. } | Codec::H265 { .. } => track.codec.video().map(|video| {
             serde_json::json!({
-                "width": sps.width, "height": sps.height, "profile": sps.profile_name(), "level": sps.level_name(),
+                "width": video.width, "height": video.height, "profile": video.profile, "level": video.level,
             })
         }),
-        Codec::H265 { .. } | Codec::Generic { .. } => None,
+        Codec::Generic { .. } => None,
     };
     TrackObject { codec: codec_name(&track.codec), codec_props }
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use domain::{CameraId, CameraStatus, ErrorKind, PathName, Rendition, WallTime};
 use media::{hub::PathSnapshot, stream};
-use media_proto::{Codec, TrackKind, h264};
+use media_proto::TrackKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -264,14 +264,7 @@ impl View {
     fn stream(&self, kind: Rendition, name: &PathName) -> StreamInfo {
         let path = self.paths.get(name);
         let video = path.and_then(|path| path.tracks.iter().find(|track| track.kind() == TrackKind::Video));
-        let sps = video.and_then(|track| match &track.codec {
-            Codec::H264 { sps, .. } => h264::Sps::parse(sps),
-            Codec::H265 { .. }
-            | Codec::Aac { .. }
-            | Codec::Opus { .. }
-            | Codec::G711 { .. }
-            | Codec::Generic { .. } => None,
-        });
+        let said = video.and_then(|track| track.codec.video());
         StreamInfo {
             kind,
             path: name.to_string(),
@@ -284,9 +277,9 @@ impl View {
                 | stream::State::Stalled { .. } => None,
             }),
             codec: video.map(|track| codec_name(&track.codec)),
-            width: sps.as_ref().map(|sps| sps.width),
-            height: sps.as_ref().map(|sps| sps.height),
-            fps: sps.and_then(|sps| sps.fps),
+            width: said.as_ref().map(|said| said.width),
+            height: said.as_ref().map(|said| said.height),
+            fps: said.and_then(|said| said.fps),
         }
     }
 }
