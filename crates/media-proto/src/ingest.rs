@@ -11,6 +11,7 @@ mod reception;
 mod reorder;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::{
     collections::VecDeque,
@@ -30,9 +31,10 @@ use crate::{
 };
 
 use assembler::{Assembler, Group};
-use clock::{Clock, Offset};
+use clock::Clock;
 use reception::Reception;
 use reorder::Reorder;
+use wall::Offset;
 
 /// A payload above this is cut into smaller packets, so that every reader's datagrams fit a common MTU.
 pub const PAYLOAD_MAX: usize = 1440;
@@ -40,6 +42,8 @@ pub const PAYLOAD_MAX: usize = 1440;
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Samples of an AAC frame, which are ticks of its clock (RFC 3640 section 3.3.6, ISO/IEC 14496-3 section 4.5.1.1).
 const AAC_FRAME_TICKS: i64 = 1024;
+/// After so many packets of another payload type than the described one, and none of that, the other is believed.
+const STRANGERS_MAX: u8 = 20;
 /// The name in receiver reports.
 const NAME: &str = "cctv";
 
@@ -84,6 +88,7 @@ struct Lane {
     track: Track,
     /// For a track whose packets may come out of order.
     reorder: Option<Reorder>,
+    payload_types: PayloadTypes,
     reception: Reception,
     assembler: Assembler,
     clock: Clock,
@@ -98,6 +103,7 @@ impl Ingest {
         let lane = |track: &Track| Lane {
             track: track.clone(),
             reorder: None,
+            payload_types: PayloadTypes { taken: track.payload_type, believed: false, stranger: (0, 0) },
             reception: Reception::new(track.id.0, track.clock_rate),
             assembler: Assembler::new(&track.codec),
             clock: Clock::new(origin, track.clock_rate),
@@ -125,19 +131,28 @@ impl Ingest {
     /// # Errors
     /// The packet cannot be understood; it is counted and the connection may go on.
     pub fn rtp(&mut self, now: Instant, wall: WallTime, track: TrackId, datagram: Bytes) -> Result<(), Error> {
-        let packet = Packet::parse(datagram).inspect_err(|_| self.stats.in_error += 1)?;
+        let mut packet = Packet::parse(datagram).inspect_err(|_| self.stats.in_error += 1)?;
         let Some(at) = self.lanes.iter().position(|lane| lane.track.id == track) else { return Ok(()) };
         let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
-        if packet.payload_type != lane.track.payload_type {
-            self.stats.in_error += 1;
-            return Err(Error::malformed("RTP packet", "its payload type is not that of the track"));
-        }
         self.stats.packets += 1;
         self.stats.bytes += packet.payload.len() as u64;
         lane.next_report.get_or_insert(now + REPORT_INTERVAL);
-        let Some(reorder) = &mut lane.reorder else { return self.in_order(at, packet, now, Arrival { now, wall }) };
+        let strange = !lane.payload_types.takes(packet.payload_type);
+        let mut result = Ok(());
+        if strange {
+            self.stats.in_error += 1;
+            result = Err(Error::malformed("RTP packet", "its payload type is not that of the track"));
+            if lane.reception.source_ssrc().is_some_and(|ssrc| ssrc != packet.ssrc) {
+                return result;
+            }
+            // Only its sequence number counts.
+            packet.payload = Bytes::new();
+        }
+        let Some(reorder) = &mut lane.reorder else {
+            return result.and(self.in_order(at, packet, now, Arrival { now, wall }));
+        };
         reorder.push(now, packet);
-        self.release(at, Arrival { now, wall })
+        result.and(self.release(at, Arrival { now, wall }))
     }
 
     /// When [`Self::expire`] has something to do, unless packets come before.
@@ -205,8 +220,8 @@ impl Ingest {
             if let Rtcp::SenderReport(report) = packet {
                 lane.reception.note_sender_report(now, &report);
                 if report.ntp != 0 {
-                    lane.clock.note_sender_report(&report);
-                    self.offset.note(WallTime::from_ntp(report.ntp), wall);
+                    let at = self.offset.note(WallTime::from_ntp(report.ntp), wall);
+                    lane.clock.note_sender_report(&report, at);
                 }
             }
         }
@@ -259,6 +274,36 @@ impl Ingest {
             stats.late += counts.late;
         }
         stats
+    }
+}
+
+/// Which payload type the packets of a track have.
+///
+/// It is the one of the description, unless none of that has come and [`STRANGERS_MAX`] packets in a row agree on another:
+/// cameras exist whose description is wrong.
+#[derive(Debug)]
+struct PayloadTypes {
+    taken: u8,
+    /// A packet of it has come.
+    believed: bool,
+    /// Another one, and how many packets in a row had it.
+    stranger: (u8, u8),
+}
+
+impl PayloadTypes {
+    fn takes(&mut self, payload_type: u8) -> bool {
+        if payload_type == self.taken {
+            self.believed = true;
+            return true;
+        }
+        let (stranger, count) = self.stranger;
+        self.stranger = (payload_type, if payload_type == stranger { count.saturating_add(1) } else { 1 });
+        if !self.believed && self.stranger.1 > STRANGERS_MAX {
+            self.taken = payload_type;
+            self.believed = true;
+            return true;
+        }
+        false
     }
 }
 

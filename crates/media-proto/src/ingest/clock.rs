@@ -7,6 +7,7 @@ use std::{num::NonZeroU32, time::Instant};
 
 use domain::WallTime;
 
+use super::wall::{Offset, Wall};
 use crate::{MediaTime, rtcp::SenderReport};
 
 /// A unit further than this from where its arrival says it belongs means that the sender's clock jumped.
@@ -15,24 +16,12 @@ const JUMP_US: i64 = 5_000_000;
 const STEP_BACK_US: i64 = 1_000_000;
 /// A late unit is a jump only if the units after it stay late for so long: after a stall a backlog comes at once.
 const LATE_US: i64 = 2_000_000;
-/// A sender's wall clock is believed when it is within this of ours.
-const BELIEVED_US: i64 = 10_000_000;
 /// The earliest arrivals of a span this long tell how far the sender's clock has drifted.
 const DRIFT_SPAN_US: i64 = 10_000_000;
 /// Less drift than this is left alone.
 const DRIFT_US: i64 = 200_000;
 /// The clock is bent by one tick in so many.
 const SLEW: i64 = 200;
-
-/// The distance between the sender's wall clock and ours, the same for all tracks, from the first report on.
-#[derive(Debug, Default)]
-pub(super) struct Offset(Option<i64>);
-
-impl Offset {
-    pub(super) fn note(&mut self, sender: WallTime, here: WallTime) {
-        self.0.get_or_insert(sender.us_since(here));
-    }
-}
 
 /// Where a unit belongs.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +42,7 @@ pub(super) struct Clock {
     late_since: Option<i64>,
     drift: Drift,
     start: Option<u32>,
-    report: Option<(WallTime, u32)>,
+    wall: Wall,
 }
 
 /// The last unit.
@@ -65,36 +54,39 @@ struct Last {
 
 impl Clock {
     pub(super) fn new(origin: Instant, rate: NonZeroU32) -> Self {
-        let drift = Drift::default();
-        Self { origin, rate, last: None, highest: i64::MIN, late_since: None, drift, start: None, report: None }
+        let (drift, wall) = (Drift::default(), Wall::new(rate));
+        Self { origin, rate, last: None, highest: i64::MIN, late_since: None, drift, start: None, wall }
     }
 
     pub(super) fn start_at(&mut self, timestamp: u32) {
         self.start = Some(timestamp);
     }
 
-    pub(super) fn note_sender_report(&mut self, report: &SenderReport) {
-        self.report = Some((WallTime::from_ntp(report.ntp), report.rtp));
+    /// Takes a sender report whose time is `at` by our own clock.
+    pub(super) fn note_sender_report(&mut self, report: &SenderReport, at: WallTime) {
+        self.wall.note_report(at, report.rtp);
     }
 
     /// Places a unit that arrived at `now`, which is `wall` by our own clock.
     pub(super) fn place(&mut self, timestamp: u32, now: Instant, wall: WallTime, offset: &Offset) -> Placed {
         let arrival = self.ticks_at(now);
-        let sent = self.sent(timestamp);
         let (ticks, jumped) = match self.last {
-            None => (self.first(timestamp, arrival, wall, sent, offset), false),
+            None => (self.first(timestamp, arrival, wall, offset), false),
             Some(last) => self.following(last, timestamp, arrival),
         };
         self.last = Some(Last { timestamp, ticks });
         self.highest = self.highest.max(ticks);
-        let believed = sent.filter(|sent| sent.us_since(wall).abs() <= BELIEVED_US);
-        Placed { ticks, wall: believed.unwrap_or(wall), jumped }
+        if jumped {
+            self.wall.forget_report();
+        }
+        let (wall, stepped) = self.wall.of(timestamp, MediaTime::new(ticks, self.rate).to_us(), wall);
+        Placed { ticks, wall, jumped: jumped || stepped }
     }
 
     /// The first unit of a connection lies where it arrived, or where the sender's clock sets it beside the other tracks.
-    fn first(&self, timestamp: u32, arrival: i64, wall: WallTime, sent: Option<WallTime>, offset: &Offset) -> i64 {
-        if let (Some(sent), Some(offset)) = (sent, offset.0) {
-            let late_us = wall.us_since(sent).saturating_add(offset);
+    fn first(&self, timestamp: u32, arrival: i64, wall: WallTime, offset: &Offset) -> i64 {
+        if let (Some(sent), Some(apart)) = (self.wall.sent(timestamp), offset.apart()) {
+            let late_us = wall.us_since(sent).saturating_add(apart);
             if late_us.abs() < JUMP_US {
                 return arrival - self.ticks(late_us);
             }
@@ -125,13 +117,6 @@ impl Clock {
         }
         let since = *self.late_since.get_or_insert(arrival);
         arrival - since >= self.ticks(LATE_US)
-    }
-
-    /// When the sender says a timestamp was taken.
-    fn sent(&self, timestamp: u32) -> Option<WallTime> {
-        let (at, reported) = self.report?;
-        let ticks = i64::from(timestamp.wrapping_sub(reported) as i32);
-        Some(at.plus_us(MediaTime::new(ticks, self.rate).to_us()))
     }
 
     fn ticks_at(&self, now: Instant) -> i64 {
@@ -190,6 +175,7 @@ mod tests {
     struct Sender {
         clock: Clock,
         timestamp: u32,
+        origin: Instant,
         now: Instant,
     }
 
@@ -197,7 +183,7 @@ mod tests {
         fn new() -> Self {
             #[expect(clippy::disallowed_methods, reason = "any instant will do")]
             let now = Instant::now();
-            Self { clock: Clock::new(now, NonZeroU32::new(90_000).unwrap()), timestamp: 0, now }
+            Self { clock: Clock::new(now, NonZeroU32::new(90_000).unwrap()), timestamp: 0, origin: now, now }
         }
 
         /// A unit whose timestamp is `ticks` later and which arrives `us` later: milliseconds it lies at, and whether
@@ -205,7 +191,8 @@ mod tests {
         fn unit(&mut self, ticks: i32, us: u64) -> (i64, bool) {
             self.timestamp = self.timestamp.wrapping_add_signed(ticks);
             self.now += Duration::from_micros(us);
-            let wall = WallTime::from_unix_us(0);
+            let elapsed = self.now.duration_since(self.origin).as_micros();
+            let wall = WallTime::from_unix_us(i64::try_from(elapsed).unwrap());
             let placed = self.clock.place(self.timestamp, self.now, wall, &Offset::default());
             (placed.ticks / 90, placed.jumped)
         }

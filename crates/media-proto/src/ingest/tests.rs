@@ -295,3 +295,77 @@ fn a_lost_packet_of_a_udp_track_costs_its_unit_when_the_wait_is_over() {
     let (units, stats) = arriving(true, &[0, 1, 3, 2, 4, 6, 7]);
     assert_eq!((units.as_str(), stats.lost, stats.units_dropped), ("p2 p2 | !p2", 1, 1));
 }
+
+/// Packets as a camera sends them: payload type, marker, RTP timestamp, payload; 40 ms apart.
+fn quirk(packets: &[(u8, bool, u32, &'static [u8])]) -> (String, Camera) {
+    let mut camera = Camera::new(SPS);
+    for (payload_type, marker, timestamp, payload) in packets {
+        camera.now += Duration::from_millis(40);
+        let mut bytes = rtp::header(*payload_type, *marker, camera.sequence, *timestamp, 7).to_vec();
+        camera.sequence = camera.sequence.wrapping_add(1);
+        bytes.extend_from_slice(payload);
+        // An error is counted, and the connection goes on.
+        let _ = camera.ingest.rtp(camera.now, WallTime::from_unix_us(0), TrackId(0), bytes.into());
+    }
+    (camera.units(), camera)
+}
+
+const IDR: &[u8] = &[0x65, 0x88, 1];
+const SLICE: &[u8] = &[0x41, 0x9a, 1];
+
+#[test]
+fn quirks_of_markers_and_timestamps_are_met() {
+    for (name, packets, expected) in [
+        ("no marker at all", vec![(96, false, 0, IDR), (96, false, 3600, SLICE), (96, false, 7200, SLICE)], "K2 p1"),
+        ("no marker on keyframes", vec![(96, false, 0, IDR), (96, true, 3600, SLICE)], "K2 p1"),
+        ("a marker on parameter sets", vec![(96, true, 0, SPS), (96, true, 0, PPS), (96, true, 0, IDR)], "K3"),
+        (
+            "parameter sets with the timestamp of before",
+            vec![(96, true, 0, IDR), (96, false, 0, SPS), (96, false, 0, PPS), (96, true, 3600, IDR)],
+            "K2 K2",
+        ),
+        (
+            "timestamps that stand still",
+            vec![(96, true, 0, IDR), (96, true, 0, SLICE), (96, true, 0, SLICE)],
+            "K2 p1 p1",
+        ),
+        (
+            "a step back of a frame",
+            vec![(96, true, 7200, IDR), (96, true, 3600, SLICE), (96, true, 10800, SLICE)],
+            "K2 p1 p1",
+        ),
+        (
+            "timestamps that begin anew",
+            vec![(96, true, 900_000, IDR), (96, true, 0, SLICE), (96, true, 3600, SLICE)],
+            "K2 !p1 p1",
+        ),
+        ("an empty packet", vec![(96, true, 0, IDR), (96, true, 3600, b""), (96, true, 3600, SLICE)], "K2 p1"),
+        ("a stranger between", vec![(96, true, 0, IDR), (13, true, 0, SLICE), (96, true, 3600, SLICE)], "K2 p1"),
+    ] {
+        assert_eq!(quirk(&packets).0, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_payload_type_that_the_description_does_not_name_is_taken_when_no_other_comes() {
+    let others: Vec<_> = (0..STRANGERS_MAX + 5).map(|picture| (97, true, u32::from(picture) * 3600, IDR)).collect();
+    let (units, camera) = quirk(&others);
+    assert_eq!(units.split(' ').count(), 5, "{units}");
+    assert_eq!(camera.ingest.stats().in_error, u64::from(STRANGERS_MAX));
+    let (units, _) = quirk(&[&[(96, true, 0, IDR)], others.as_slice()].concat());
+    assert_eq!(units, "K2", "the described one has come");
+}
+
+#[test]
+fn parameter_sets_of_the_description_that_are_wrong_are_replaced_by_those_in_band() {
+    let mut camera = Camera::new(&[0x67, 0x64, 0, 0x29]);
+    camera.picture(&[SPS, PPS, &[0x65, 0x81]], &[]);
+    assert_eq!(camera.ingest.poll_tracks().unwrap()[0].codec.parameter_sets(), [SPS, PPS]);
+    assert_eq!(camera.units(), "K3");
+    let mut camera = Camera::new(&[]);
+    camera.picture(&[&[0x65, 0x81]], &[]);
+    assert_eq!((camera.units().as_str(), camera.ingest.poll_tracks()), ("p1", None), "nobody can decode it yet");
+    camera.picture(&[SPS], &[]);
+    camera.picture(&[PPS, &[0x65, 0x81]], &[]);
+    assert_eq!(camera.units(), "K3", "the sets came apart");
+}
