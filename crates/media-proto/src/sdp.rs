@@ -93,7 +93,9 @@ pub fn parse(description: &[u8], base: &str) -> Result<Session, Error> {
     for section in sections {
         match section.profile.to_ascii_uppercase().as_str() {
             profile if profile.starts_with("RTP/SAVP") => secured = true,
-            profile if profile.contains("RTP/AVP") => tracks.push(section.media(tracks.len(), base)?),
+            profile if profile.contains("RTP/AVP") && section.has_format() => {
+                tracks.push(section.media(tracks.len(), base)?);
+            }
             _ => {}
         }
     }
@@ -117,14 +119,13 @@ struct Section<'a> {
 fn sections(text: &str) -> Result<(Option<&str>, Vec<Section<'_>>), Error> {
     let mut control = None;
     let mut sections: Vec<Section<'_>> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in lines(text).enumerate() {
         match (line.trim().split_once('='), sections.last_mut()) {
             (Some(("m", value)), _) => {
                 if sections.len() == TRACKS_MAX {
                     return Err(Error::TooLarge { what: "tracks", limit: TRACKS_MAX });
                 }
-                let malformed =
-                    Error::Malformed { line: index + 1, reason: "it needs a kind, a port, a profile and a format" };
+                let malformed = Error::Malformed { line: index + 1, reason: "it needs a kind, a port and a profile" };
                 sections.push(media_line(value).ok_or(malformed)?);
             }
             (Some(("a", value)), Some(section)) => section.attributes.push(attribute(value)),
@@ -139,13 +140,16 @@ fn sections(text: &str) -> Result<(Option<&str>, Vec<Section<'_>>), Error> {
     Ok((control, sections))
 }
 
+/// Lines end with a line feed, alone or after a carriage return; where there is none, with a carriage return.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(if text.contains('\n') { '\n' } else { '\r' })
+}
+
 fn media_line(value: &str) -> Option<Section<'_>> {
     let mut words = value.split_ascii_whitespace();
     let (media, _port, profile) = (words.next()?, words.next()?, words.next()?);
     let payload_types: Vec<u8> = words.filter_map(|word| word.parse().ok()).filter(|number| *number < 128).collect();
-    // Only RTP numbers its formats.
-    let complete = !payload_types.is_empty() || !profile.to_ascii_uppercase().contains("RTP/");
-    complete.then_some(Section { media, profile, payload_types, attributes: Vec::new() })
+    Some(Section { media, profile, payload_types, attributes: Vec::new() })
 }
 
 fn attribute(value: &str) -> (&str, &str) {
@@ -179,11 +183,23 @@ impl<'a> Section<'a> {
         })
     }
 
+    fn has_format(&self) -> bool {
+        !self.payload_types.is_empty() || self.mapped_payload_type().is_some()
+    }
+
     /// The first payload type with a codec we know, else the first.
     fn best_payload_type(&self) -> u8 {
         let known = |number: &&u8| self.rtpmap(**number).is_some_and(|map| codec::is_known(map.encoding));
         let best = self.payload_types.iter().find(known).or(self.payload_types.first());
-        best.copied().unwrap_or_default()
+        best.copied().or_else(|| self.mapped_payload_type()).unwrap_or_default()
+    }
+
+    /// The payload type of the first `rtpmap`, for a media line that lists none.
+    fn mapped_payload_type(&self) -> Option<u8> {
+        let number = |(name, value): &(&str, &str)| {
+            name.eq_ignore_ascii_case("rtpmap").then(|| value.split_ascii_whitespace().next()?.parse().ok()).flatten()
+        };
+        self.attributes.iter().find_map(number).filter(|number| *number < 128)
     }
 
     fn value(&self, name: &str) -> Option<&'a str> {

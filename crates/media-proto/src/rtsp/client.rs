@@ -5,9 +5,10 @@
 //! go only to the host they were given for. The datagrams of UDP are the caller's: the session asks for ports and says
 //! which the server uses. Not there on purpose: multicast, TLS, back channels and playback ranges.
 //!
-//! Quirks that are met: cameras without `Public`, that refuse OPTIONS or GET_PARAMETER, that never answer a keep-alive,
-//! that assign other channels than asked for, whose responses have no `CSeq`, whose `Content-Base` is not an address,
-//! that refuse SETUP of a track besides the video, and that list a back channel nobody asked for.
+//! Quirks that are met, each shown by a test: cameras without `Public`, that refuse OPTIONS or the keep-alive they offer,
+//! that never answer it, that assign other channels than asked for or the same to all tracks, whose responses have no
+//! `CSeq` or one that was never used, whose `Content-Base`, control address or `Location` is relative or no address, that
+//! refuse SETUP of a track besides the video, refuse a `Range`, and that list a back channel nobody asked for.
 
 mod answers;
 #[cfg(test)]
@@ -127,7 +128,9 @@ pub struct ClientSession {
     cseq: u32,
     /// The server's name of the session and how long it lives without a sign of ours.
     session: Option<(String, Duration)>,
-    gives_parameters: bool,
+    keep_alive: KeepAlive,
+    /// The server wants PLAY without a range.
+    without_range: bool,
     redirects: u8,
     tracks: Tracks,
     /// While playing: when the next sign of life is due.
@@ -144,6 +147,14 @@ struct Pending {
     cseq: u32,
     attempts: u8,
     deadline: Instant,
+}
+
+/// The request that is the sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeepAlive {
+    GetParameter,
+    SetParameter,
+    Options,
 }
 
 /// The requests of a session.
@@ -190,7 +201,8 @@ impl ClientSession {
             pending: None,
             cseq: 0,
             session: None,
-            gives_parameters: false,
+            keep_alive: KeepAlive::Options,
+            without_range: false,
             redirects: 0,
             keep_alive_at: None,
             closed: false,
@@ -335,7 +347,7 @@ impl ClientSession {
         if let Some((name, _)) = &self.session {
             request = request.header(headers::SESSION, name.as_str());
         }
-        if let Some((name, value)) = own_header(&pending) {
+        if let Some((name, value)) = self.own_header(&pending) {
             request = request.header(name, value);
         }
         self.outputs.push_back(Output::Send(framing::write_request(&request.empty())));
@@ -348,8 +360,11 @@ impl ClientSession {
             Step::Describe => Method::Describe,
             Step::Setup => Method::Setup,
             Step::Play => Method::Play,
-            Step::KeepAlive if self.gives_parameters => Method::GetParameter,
-            Step::KeepAlive => Method::Options,
+            Step::KeepAlive => match self.keep_alive {
+                KeepAlive::GetParameter => Method::GetParameter,
+                KeepAlive::SetParameter => Method::SetParameter,
+                KeepAlive::Options => Method::Options,
+            },
             Step::Teardown => Method::Teardown,
         }
     }
@@ -382,7 +397,7 @@ impl ClientSession {
         if self.redirects > REDIRECTS_MAX {
             return Err(Error::Unsupported(format!("more than {REDIRECTS_MAX} redirects")));
         }
-        let url = url::parse(location)?;
+        let url = url::resolve(location, &self.url)?;
         let (from, to) = (Endpoint::of(&self.url), Endpoint::of(&url));
         self.url = url;
         self.tracks = Tracks::none(self.url.clone());
@@ -403,10 +418,10 @@ impl ClientSession {
     /// Answers a challenge, unless what we have was refused already.
     fn authenticate(&mut self, pending: Pending, response: &Response<Vec<u8>>) -> Result<(), Error> {
         let refused = Error::Refused { method: pending.step.name(), status: response.status().into() };
-        if self.credentials.is_none() {
+        let header = response.header(&headers::WWW_AUTHENTICATE).map_or("", |value| value.as_str());
+        if self.credentials.is_none() || header.is_empty() {
             return Err(refused);
         }
-        let header = response.header(&headers::WWW_AUTHENTICATE).map_or("", |value| value.as_str());
         let Some(challenge) = auth::strongest(header) else {
             return Err(Error::Unsupported(format!(
                 "{} needs an authentication that is neither Basic nor Digest with MD5 or SHA-256",
@@ -423,14 +438,14 @@ impl ClientSession {
         self.transmit(pending);
         Ok(())
     }
-}
 
-/// The header that one kind of request has besides those all have.
-fn own_header(pending: &Pending) -> Option<(HeaderName, String)> {
-    match pending.step {
-        Step::Describe => Some((headers::ACCEPT, "application/sdp".into())),
-        Step::Setup => pending.transport.clone().map(|transport| (headers::TRANSPORT, transport)),
-        Step::Play => Some((headers::RANGE, "npt=0.000-".into())),
-        Step::Options | Step::KeepAlive | Step::Teardown => None,
+    /// The header that one kind of request has besides those all have.
+    fn own_header(&self, pending: &Pending) -> Option<(HeaderName, String)> {
+        match pending.step {
+            Step::Describe => Some((headers::ACCEPT, "application/sdp".into())),
+            Step::Setup => pending.transport.clone().map(|transport| (headers::TRANSPORT, transport)),
+            Step::Play if !self.without_range => Some((headers::RANGE, "npt=0.000-".into())),
+            Step::Options | Step::Play | Step::KeepAlive | Step::Teardown => None,
+        }
     }
 }

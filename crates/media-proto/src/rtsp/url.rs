@@ -27,6 +27,18 @@ pub fn parse(address: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
+/// Reads an address that may be given from the root of a known one's server: `/path`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn resolve(address: &str, known: &Url) -> Result<Url, Error> {
+    let address = address.trim();
+    match address.strip_prefix('/') {
+        Some(rest) if !rest.starts_with('/') => known.join(address).map_or_else(|_| parse(address), Ok),
+        Some(_) | None => parse(address),
+    }
+}
+
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -67,5 +79,19 @@ mod tests {
         check("rtsp:///x", "the address has no host");
         check("rtsp:x", "the address has no host");
         check("secret", "the address cannot be read");
+    }
+
+    #[test]
+    fn an_address_from_the_root_belongs_to_the_known_server() {
+        let known = parse("rtsp://h:8554/a/b?c=1").unwrap();
+        for (address, expected) in [
+            ("/live/2?x=y", "rtsp://h:8554/live/2?x=y"),
+            ("rtsp://u:p@other/s", "rtsp://other/s"),
+            ("//other/s", "the address cannot be read"),
+            ("live/2", "the address cannot be read"),
+        ] {
+            let shown = resolve(address, &known).map_or_else(|error| error.to_string(), |url| url.to_string());
+            assert_eq!(shown, expected, "{address}");
+        }
     }
 }

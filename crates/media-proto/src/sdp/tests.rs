@@ -164,7 +164,7 @@ fn what_cannot_be_used_is_refused_by_name() {
     check(
         "v=0\r\nm=video 0\r\n",
         "rtsp://h/",
-        &["line 2 of the session description is malformed: it needs a kind, a port, a profile and a format"],
+        &["line 2 of the session description is malformed: it needs a kind, a port and a profile"],
     );
     check(&"m=video 0 RTP/AVP 96\n".repeat(17), "rtsp://h/", &["the session description has more than 16 tracks"]);
     check(&"\n".repeat(BYTES_MAX + 1), "rtsp://h/", &["the session description has more than 262144 bytes"]);
@@ -246,4 +246,59 @@ fn h265_with_decoding_order_numbers_is_refused_by_name() {
         check(&sdp(fmtp), "rtsp://h/p", &[&format!("{name} is not supported")]);
     }
     check(&sdp("sprop-max-don-diff=0;tx-mode=SRST"), "rtsp://h/p", &["rtsp://h/p", "rtsp://h/p 96 90000 H265 0 0 0"]);
+}
+
+/// Descriptions of cameras that break the rules, and what is made of them.
+#[test]
+fn quirks_of_descriptions_are_met() {
+    let h264 = "rtsp://h/s/v 96 90000 H264 0 0";
+    for (quirk, sdp, expected) in [
+        ("lines end with a carriage return", "v=0\rm=video 0 RTP/AVP 96\ra=rtpmap:96 H264/90000\ra=control:v\r", h264),
+        ("lines end in two ways", "v=0\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\na=control:v", h264),
+        ("no format in the media line", "m=video 0 RTP/AVP\na=rtpmap:96 H264/90000\na=control:v\n", h264),
+        (
+            "a track without any format",
+            "m=audio 0 RTP/AVP\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:v\n",
+            h264,
+        ),
+        ("attributes in upper case", "m=video 0 RTP/AVP 96\na=RTPMAP:96 H264/90000\na=Control:v\n", h264),
+        ("no clock in the map", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264\na=control:v\n", h264),
+        ("a clock that is no number", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/x\na=control:v\n", h264),
+        (
+            "parameter sets that are no base64",
+            "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=%%%,!!\na=control:v\n",
+            h264,
+        ),
+        (
+            "parameter sets that are empty",
+            "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=,\na=control:v\n",
+            h264,
+        ),
+        (
+            "one parameter set alone",
+            "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=Z0LAFdoFB+hAAAADAEAAAA8DxYuo\na=control:v\n",
+            "rtsp://h/s/v 96 90000 H264 21 0",
+        ),
+        (
+            "text before the first line",
+            "\u{feff}\n\n garbage\nv=0\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:v\n",
+            h264,
+        ),
+        ("a zero at the end", "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:v\n\0", h264),
+        ("a static type alone", "m=audio 0 RTP/AVP 8\na=control:a\n", "rtsp://h/s/a 8 8000 G711 false 1"),
+        ("a port that is no number", "m=video x/2 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:v\n", h264),
+        (
+            "a query for an address",
+            "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:v?profile=1\n",
+            "rtsp://h/s/v?profile=1 96 90000 H264 0 0",
+        ),
+        (
+            "a star for an address",
+            "a=control:*\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=control:*\n",
+            "rtsp://h/s 96 90000 H264 0 0",
+        ),
+    ] {
+        let shown = show(sdp, "rtsp://h/s");
+        assert_eq!(shown.split_once('\n').map(|(_, tracks)| tracks), Some(expected), "{quirk}: {shown}");
+    }
 }

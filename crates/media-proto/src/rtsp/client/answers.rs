@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rtsp_types::{HeaderName, Response, headers};
+use rtsp_types::{HeaderName, Response, Url, headers};
 
-use super::{Carrier, ClientSession, Error, Output, Pending, SESSION_TIMEOUT, Step, tracks::Tracks, url};
+use super::{Carrier, ClientSession, Error, KeepAlive, Output, Pending, SESSION_TIMEOUT, Step, tracks::Tracks, url};
 use crate::{TrackKind, rtsp::transport::Reply, sdp};
 
 /// The most characters of a session's name.
@@ -13,7 +13,10 @@ const SESSION_NAME_MAX: usize = 256;
 impl ClientSession {
     pub(super) fn answered(&mut self, now: Instant, response: &Response<Vec<u8>>) -> Result<(), Error> {
         let number = text(response, &headers::CSEQ).and_then(|cseq| cseq.trim().parse::<u32>().ok());
-        let answers = |pending: &mut Pending| number.is_none_or(|number| number == pending.cseq);
+        // A number that no request ever had says nothing; one that was given up may be answered late.
+        let used = 1..=self.cseq;
+        let answers =
+            |pending: &mut Pending| number.is_none_or(|number| number == pending.cseq || !used.contains(&number));
         let status = u16::from(response.status());
         let is_final = status >= 200;
         // A late answer to a request that was given up, or a mere sign of work.
@@ -27,8 +30,9 @@ impl ClientSession {
         match pending.step {
             // Whoever does not like OPTIONS may still describe the stream.
             Step::Options => {
-                self.gives_parameters =
-                    ok && public(response).any(|method| method.eq_ignore_ascii_case("GET_PARAMETER"));
+                if ok {
+                    self.keep_alive = keep_alive(response);
+                }
                 self.ask(now, Step::Describe, self.url.clone(), None);
                 Ok(())
             }
@@ -45,6 +49,11 @@ impl ClientSession {
                 self.outputs.extend(self.tracks.starts(info).into_iter().map(|(track, at)| Output::StartAt(track, at)));
                 Ok(())
             }
+            Step::Play if status == 457 && !self.without_range => {
+                self.without_range = true;
+                self.transmit(pending);
+                Ok(())
+            }
             Step::KeepAlive => self.kept_alive(status, refused),
             Step::Teardown => {
                 self.closed = true;
@@ -58,7 +67,7 @@ impl ClientSession {
         match status {
             // Session not found: it is over, whatever still flows.
             454 => return Err(refused),
-            405 | 501 => self.gives_parameters = false,
+            400.. => self.keep_alive = KeepAlive::Options,
             _ => {}
         }
         Ok(())
@@ -67,9 +76,10 @@ impl ClientSession {
     fn described(&mut self, now: Instant, response: &Response<Vec<u8>>) -> Result<(), Error> {
         let own = self.url.as_str().to_owned();
         let bases = [text(response, &headers::CONTENT_BASE), text(response, &headers::CONTENT_LOCATION)];
-        let base = bases.into_iter().flatten().map(str::trim).find(|base| url::parse(base).is_ok()).unwrap_or(&own);
-        let session = sdp::parse(response.body(), base).map_err(|error| Error::Unsupported(error.to_string()))?;
-        self.tracks = Tracks::of(&session, &self.url)?;
+        let mut readable = bases.into_iter().flatten().filter_map(|base| rooted(base, &self.url));
+        let base = readable.next().unwrap_or(own);
+        let session = sdp::parse(response.body(), &base).map_err(|error| Error::Unsupported(error.to_string()))?;
+        self.tracks = Tracks::of(&session, &self.url);
         self.set_up_next(now)
     }
 
@@ -121,7 +131,8 @@ impl ClientSession {
             return;
         }
         let timeouts = words.filter_map(|word| word.split_once('=')).filter(|(key, _)| key.trim() == "timeout");
-        let timeout = timeouts.filter_map(|(_, value)| value.trim().parse().ok()).next().map(Duration::from_secs);
+        let seconds = timeouts.filter_map(|(_, value)| leading_number(value)).next().filter(|seconds| *seconds > 0);
+        let timeout = seconds.map(Duration::from_secs);
         let known = self.session.as_ref().filter(|(own, _)| own == name).map(|(_, timeout)| *timeout);
         self.session = Some((name.to_owned(), timeout.or(known).unwrap_or(SESSION_TIMEOUT)));
     }
@@ -131,6 +142,29 @@ fn text<'a>(response: &'a Response<Vec<u8>>, name: &HeaderName) -> Option<&'a st
     response.header(name).map(|value| value.as_str())
 }
 
-fn public(response: &Response<Vec<u8>>) -> impl Iterator<Item = &str> {
-    text(response, &headers::PUBLIC).unwrap_or_default().split(',').map(str::trim)
+/// The best request for a sign of life among those the server says it knows.
+fn keep_alive(response: &Response<Vec<u8>>) -> KeepAlive {
+    let listed = text(response, &headers::PUBLIC).or_else(|| text(response, &headers::ALLOW)).unwrap_or_default();
+    let knows = |name: &str| listed.split([',', ' ']).any(|method| method.trim().eq_ignore_ascii_case(name));
+    if knows("GET_PARAMETER") {
+        KeepAlive::GetParameter
+    } else if knows("SET_PARAMETER") {
+        KeepAlive::SetParameter
+    } else {
+        KeepAlive::Options
+    }
+}
+
+/// An absolute address as it is, one from the root of the server made absolute; `None` for anything else.
+fn rooted(base: &str, own: &Url) -> Option<String> {
+    let base = base.trim();
+    if url::parse(base).is_ok() {
+        return Some(base.to_owned());
+    }
+    url::resolve(base, own).ok().map(|url| url.to_string())
+}
+
+fn leading_number(text: &str) -> Option<u64> {
+    let text = text.trim().trim_matches('"');
+    text.get(..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))?.parse().ok()
 }

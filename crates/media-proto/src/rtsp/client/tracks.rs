@@ -46,15 +46,17 @@ impl Tracks {
     }
 
     /// Those of a description, without back channels. `own` stands for a session address that cannot be read.
-    pub(super) fn of(session: &sdp::Session, own: &Url) -> Result<Self, Error> {
+    pub(super) fn of(session: &sdp::Session, own: &Url) -> Self {
         let mut offered = Vec::new();
         let has_other = session.tracks.iter().any(|media| !media.send_only);
         // When everything is marked so, the mark means something else.
         for media in session.tracks.iter().rev().filter(|media| !media.send_only || !has_other) {
-            offered.push((media.track.clone(), url::parse(&media.control)?));
+            // What is no address at all cannot be asked for; the session's own is the best guess.
+            let control = url::parse(&media.control).or_else(|_| url::parse(&session.control));
+            offered.push((media.track.clone(), control.unwrap_or_else(|_| own.clone())));
         }
         let control = url::parse(&session.control).unwrap_or_else(|_| own.clone());
-        Ok(Self { control, offered, playing: Vec::new(), asked_ports: None, first_refusal: None })
+        Self { control, offered, playing: Vec::new(), asked_ports: None, first_refusal: None }
     }
 
     pub(super) fn control(&self) -> &Url {
@@ -93,7 +95,10 @@ impl Tracks {
             }
             // Servers exist that answer UDP with their own connection.
             (Some(_) | None, _) => {
-                let (rtp, rtcp) = reply.interleaved.unwrap_or_else(|| self.free_channels());
+                // Some name the same channels for all tracks, and use those that were asked for.
+                let taken = |(rtp, _): &(u8, u8)| self.playing.iter().any(|other| other.is_on(*rtp));
+                let named = reply.interleaved.filter(|channels| !taken(channels));
+                let (rtp, rtcp) = named.unwrap_or_else(|| self.free_channels());
                 Way::Channels(rtp, rtcp)
             }
         };
@@ -172,6 +177,10 @@ impl Tracks {
 }
 
 impl Playing {
+    fn is_on(&self, channel: u8) -> bool {
+        self.channels().is_some_and(|(rtp, rtcp)| rtp == channel || rtcp == channel)
+    }
+
     fn channels(&self) -> Option<(u8, u8)> {
         match self.way {
             Way::Channels(rtp, rtcp) => Some((rtp, rtcp)),
