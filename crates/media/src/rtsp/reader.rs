@@ -22,7 +22,7 @@ use super::{
     registry::Session,
     report::Reports,
     send::{send_datagrams, write_packets},
-    thinning::Thinning,
+    thinning::{Need, Thinning},
 };
 use crate::{
     Pulled, Subscription,
@@ -239,7 +239,12 @@ impl Watch {
         if leads {
             player.clock.note(unit);
         }
-        if !player.thinning.lets_through(Instant::now(), leads && unit.head().keyframe) {
+        let need = match (leads && unit.head().keyframe, unit.refers_back()) {
+            (true, _) => Need::Entry,
+            (false, true) => Need::Earlier,
+            (false, false) => Need::Gop,
+        };
+        if !player.thinning.lets_through(Instant::now(), need) {
             outgoing.note_loss();
             self.count_discarded(1);
             return Ok(0);

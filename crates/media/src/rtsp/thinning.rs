@@ -9,12 +9,27 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it gets keyframes only before all units are tried again.
 const THIN_FOR: Duration = Duration::from_secs(10);
 
+/// What a unit is to a reader that may lack those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: decoding can start here.
+    Entry,
+    /// What came since the last entry.
+    Gop,
+    /// Also what came before the last entry (H.265 RASL).
+    Earlier,
+}
+
 /// Whether units are held back from one reader.
 #[derive(Debug, Default)]
 pub(super) struct Thinning {
     /// The first and the last gap of the present trouble.
     trouble: Option<(Instant, Instant)>,
     thin_until: Option<Instant>,
+    /// A unit was held back since the last entry.
+    withheld: bool,
+    /// What came before the last entry is not whole.
+    torn: bool,
 }
 
 impl Thinning {
@@ -31,12 +46,16 @@ impl Thinning {
         begins
     }
 
-    /// Whether a unit goes out. `is_entry`: decoding can start at it. All units are tried again at an entry only.
-    pub(super) fn lets_through(&mut self, now: Instant, is_entry: bool) -> bool {
-        if is_entry && self.thin_until.is_some_and(|until| now >= until) {
-            self.thin_until = None;
+    /// Whether a unit goes out. All units are tried again at an entry only.
+    pub(super) fn lets_through(&mut self, now: Instant, need: Need) -> bool {
+        if need == Need::Entry {
+            self.torn = std::mem::take(&mut self.withheld);
+            self.thin_until = self.thin_until.filter(|until| now < *until);
+            return true;
         }
-        is_entry || self.thin_until.is_none()
+        let goes = self.thin_until.is_none() && (need == Need::Gop || !self.torn);
+        self.withheld |= !goes && need == Need::Gop;
+        goes
     }
 }
 
@@ -44,7 +63,8 @@ impl Thinning {
 mod tests {
     use super::*;
 
-    /// Events with their second: `g` a gap, `k` a keyframe, `p` another unit; units in upper case go out.
+    /// Events with their second: `g` a gap, `k` a keyframe, `p` another unit, `r` one that refers back over the keyframe;
+    /// units in upper case go out.
     fn check(events: &str) {
         let start = Instant::now();
         let mut thinning = Thinning::default();
@@ -57,7 +77,12 @@ mod tests {
                 }
                 unit => {
                     let expected = unit == unit.to_uppercase();
-                    assert_eq!(thinning.lets_through(now, unit.eq_ignore_ascii_case("k")), expected, "{event}");
+                    let need = match unit.to_lowercase().as_str() {
+                        "k" => Need::Entry,
+                        "r" => Need::Earlier,
+                        _ => Need::Gop,
+                    };
+                    assert_eq!(thinning.lets_through(now, need), expected, "{event}");
                 }
             }
         }
@@ -66,6 +91,11 @@ mod tests {
     #[test]
     fn a_reader_with_single_gaps_gets_everything() {
         check("P0 g1 K1 P1 g20 K20 P20 g40 P40");
+    }
+
+    #[test]
+    fn what_refers_back_over_a_keyframe_waits_until_all_before_it_was_sent() {
+        check("K0 R0 P0 g1 K1 P2 g7 K7 r7 p7 K18 r18 P18 K19 R19 P19");
     }
 
     #[test]
