@@ -7,6 +7,7 @@ use std::{fmt, time::Instant};
 use domain::ErrorKind;
 use futures_util::future::BoxFuture;
 use media_proto::{AccessUnit, Track};
+use tokio::sync::watch;
 
 use crate::{Stream, config};
 
@@ -38,6 +39,18 @@ pub struct Error {
 #[derive(Clone)]
 pub struct Feed {
     stream: Stream,
+    /// How many read the stream; `None` where nobody counts.
+    readers: Option<watch::Receiver<usize>>,
+}
+
+/// A source that waits for its turn to connect. Dropping it says that the turn has come.
+#[derive(Debug)]
+pub struct Queued(Stream);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.set_queued(false);
+    }
 }
 
 impl fmt::Debug for Feed {
@@ -50,7 +63,32 @@ impl Feed {
     /// A feed into `stream`.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { stream }
+        Self { stream, readers: None }
+    }
+
+    /// The same, of a stream whose readers are counted.
+    #[must_use]
+    pub fn with_readers(self, readers: watch::Receiver<usize>) -> Self {
+        Self { readers: Some(readers), ..self }
+    }
+
+    /// Whether somebody waits for the pictures.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.readers.as_ref().is_none_or(|readers| *readers.borrow() > 0)
+    }
+
+    /// Says that the source waits for its turn, so that its silence is not held against it.
+    #[must_use]
+    pub fn queue(&self) -> Queued {
+        self.stream.set_queued(true);
+        Queued(self.stream.clone())
+    }
+
+    /// Follows whether the source waits for its turn.
+    #[must_use]
+    pub fn watch_queue(&self) -> watch::Receiver<bool> {
+        self.stream.watch_queue()
     }
 
     /// The stream's origin of media time, for the depacketisers.

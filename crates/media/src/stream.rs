@@ -46,6 +46,8 @@ struct Shared {
     pushed: Notify,
     keyframe_wanted: Notify,
     state: watch::Sender<State>,
+    /// The source waits for its turn to connect.
+    queued: watch::Sender<bool>,
     up_since: Mutex<Option<WallTime>>,
     counters: Counters,
 }
@@ -147,6 +149,7 @@ impl Stream {
             pushed: Notify::new(),
             keyframe_wanted: Notify::new(),
             state: watch::Sender::new(State::Idle),
+            queued: watch::Sender::new(false),
             up_since: Mutex::new(None),
             counters: Counters::default(),
         }))
@@ -237,6 +240,16 @@ impl Stream {
     #[must_use]
     pub fn watch_state(&self) -> watch::Receiver<State> {
         self.0.state.subscribe()
+    }
+
+    /// Says whether the source waits for its turn to connect.
+    pub(crate) fn set_queued(&self, queued: bool) {
+        self.0.queued.send_if_modified(|now| std::mem::replace(now, queued) != queued);
+    }
+
+    /// Follows whether the source waits for its turn to connect.
+    pub(crate) fn watch_queue(&self) -> watch::Receiver<bool> {
+        self.0.queued.subscribe()
     }
 
     /// Says what the source is doing. For the source's supervisor.

@@ -228,6 +228,9 @@ impl Path {
     fn not_ready(&self, waited: Duration) -> Error {
         let reason = match self.stream.state() {
             State::Offline { reason } => reason,
+            State::Connecting if *self.stream.watch_queue().borrow() => {
+                format!("too many cameras are being connected to; its turn did not come within {} s", waited.as_secs())
+            }
             State::Idle | State::Connecting | State::Online | State::Stalled { .. } => {
                 format!("no picture within {} s", waited.as_secs())
             }

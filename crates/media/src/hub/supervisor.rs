@@ -82,7 +82,7 @@ pub(super) async fn watch_publisher(path: Arc<Path>, replaced: CancellationToken
 async fn connect_once(path: &Arc<Path>, source: &Arc<dyn Source>, began: Instant) -> Option<Error> {
     // A task of its own, so that a panic in one camera's code ends that connection alone.
     let mut connection = JoinSet::new();
-    let feed = Feed::new(path.stream().clone());
+    let feed = Feed::new(path.stream().clone()).with_readers(path.watch_demand());
     let running = Arc::clone(source);
     connection.spawn(async move { running.run(feed).await }.in_current_span());
     tokio::select! {
@@ -91,8 +91,23 @@ async fn connect_once(path: &Arc<Path>, source: &Arc<dyn Source>, began: Instant
             Some(Ok(Ok(()))) | None => unavailable("the source ended the stream"),
             Some(Err(panic)) => Error { kind: ErrorKind::Internal, reason: format!("the source task failed: {panic}") },
         }),
-        error = watch(path.stream(), began) => Some(error),
+        error = watch_connected(path.stream(), began) => Some(error),
         () = wait_for_idleness(path) => None,
+    }
+}
+
+/// As [`watch`], but the time in which the source waits for its turn to connect does not count.
+async fn watch_connected(stream: &Stream, began: Instant) -> Error {
+    let mut queue = stream.watch_queue();
+    let mut began = began;
+    loop {
+        // The sender lives in the stream, so neither wait can fail.
+        tokio::select! {
+            error = watch(stream, began) => return error,
+            _ = queue.wait_for(|queued| *queued) => {}
+        }
+        let _ = queue.wait_for(|queued| !*queued).await;
+        began = now();
     }
 }
 

@@ -14,7 +14,7 @@ mod pull;
 mod tests;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -46,7 +46,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Makes sources of `rtsp://` addresses.
 #[derive(Clone, Debug, Default)]
 pub struct RtspConnector {
-    herd: Arc<Herd>,
+    herd: Herd,
 }
 
 impl RtspConnector {
@@ -62,7 +62,7 @@ impl Connector for RtspConnector {
         match source {
             config::Source::Publisher => None,
             config::Source::Rtsp(config) => {
-                let (config, herd) = (config.clone(), Arc::clone(&self.herd));
+                let (config, herd) = (config.clone(), self.herd.clone());
                 Some(Box::new(RtspSource { config, herd, udp_failed: Mutex::default() }))
             }
         }
@@ -73,7 +73,7 @@ impl Connector for RtspConnector {
 #[derive(Debug)]
 pub struct RtspSource {
     config: config::RtspSource,
-    herd: Arc<Herd>,
+    herd: Herd,
     /// When UDP was last found to be of no use.
     udp_failed: Mutex<Option<Instant>>,
 }
@@ -125,7 +125,7 @@ impl RtspSource {
 
     async fn connect_once(&self, feed: Feed, udp_failed: bool) -> Result<(), Ending> {
         let session = ClientSession::new(now(), self.target(udp_failed))?;
-        let place = self.herd.enter(&session.endpoint().host).await;
+        let place = self.herd.enter(&session.endpoint().host, &feed).await;
         pull::run(session, place, feed, self.config.udp_ports.clone()).await
     }
 

@@ -1,5 +1,6 @@
 //! Against a foreign server: GStreamer's, as a child on a loopback port.
 
+mod many;
 mod relay;
 mod udp;
 
@@ -7,6 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 use domain::{PathName, Secret, SessionId};
@@ -64,9 +66,13 @@ fn hub_of(url: String, credentials: Option<(&str, &str)>) -> Hub {
 fn hub_of_source(source: config::RtspSource) -> Hub {
     let source = config::Source::Rtsp(source);
     let path = Arc::new(config::Path { source, ..config::Path::default() });
-    let hub = Hub::new(Arc::new(TokenPolicy::new(Secret::new("t".into()), true)), Arc::new(RtspConnector::new()));
+    let hub = hub_of_nothing();
     hub.apply(config::Paths { exact: [(name(), path)].into(), ..config::Paths::default() });
     hub
+}
+
+fn hub_of_nothing() -> Hub {
+    Hub::new(Arc::new(TokenPolicy::new(Secret::new("t".into()), true)), Arc::new(RtspConnector::new()))
 }
 
 fn name() -> PathName {
