@@ -349,6 +349,9 @@ pub(crate) fn own(paths: &[PathSnapshot], started: WallTime) -> String {
     let started_s = started.unix_us() as f64 / 1e6;
     sample(&mut text, "cctv_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     sample(&mut text, "cctv_process_start_time_seconds", &[], started_s);
+    for (name, value) in process() {
+        sample(&mut text, name, &[], value);
+    }
     let count = |wanted: &str| paths.iter().filter(|path| objects::state_name(&path.state) == wanted).count() as f64;
     for state in ["connecting", "idle", "offline", "online", "stalled"] {
         sample(&mut text, "cctv_streams", &[("state", state)], count(state));
@@ -370,6 +373,24 @@ pub(crate) fn own(paths: &[PathSnapshot], started: WallTime) -> String {
         sample(&mut text, "cctv_stream_up", &labels, up);
     }
     text
+}
+
+/// What the program uses of its machine, as far as the system tells.
+fn process() -> Vec<(&'static str, f64)> {
+    let mut samples = Vec::new();
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        samples.push(("cctv_tasks", runtime.metrics().num_alive_tasks() as f64));
+    }
+    if let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") {
+        // One of them reads the directory.
+        samples.push(("cctv_process_open_fds", descriptors.count().saturating_sub(1) as f64));
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    if let Some(kb) = resident.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok()) {
+        samples.push(("cctv_process_resident_bytes", kb * 1024.0));
+    }
+    samples
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod cutter;
 mod packager;
+mod sounds;
 mod window;
 
 use std::{

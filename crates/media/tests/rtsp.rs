@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
-#[path = "rtsp/raw.rs"]
-mod raw;
 #[path = "rtsp/world.rs"]
 mod world;
 
@@ -11,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::PathName;
 use media::rtsp::{AuthMethod, SessionState, Transport};
-use raw::{Came, Raw, open_sockets, read_for, visit};
+use testkit::rtsp::{Came, Raw, open_sockets, read_for, visit};
 use tokio::task::JoinSet;
 use world::{
     TOKEN, World, decode, ffmpeg, freeze, hard_clip, plain_clip, probe, program, run, run_clean, shared_clips, words,
@@ -97,12 +95,12 @@ async fn a_picture_comes_at_once_however_long_the_gop_is() {
     let world = World::start();
     let _publisher = world.publish(&hard_clip().await, "tcp", "cam").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
     let started = Instant::now();
-    raw.play().await;
+    raw.play().await.unwrap();
     // Nothing but reports comes before the keyframe with its parameter sets.
     loop {
-        match raw.next().await {
+        match raw.next().await.unwrap() {
             Came::Packet(0, packet) => {
                 assert!(matches!(packet[12] & 31, 7 | 24), "first packet has NAL type {}", packet[12] & 31);
                 break;
@@ -154,9 +152,9 @@ async fn a_slow_reader_loses_its_own_frames_only() {
     let mut readers = JoinSet::new();
     for bytes_per_s in [40_000.0, 10_000_000.0] {
         readers.spawn(async move {
-            let mut raw = Raw::connect_small(address, "cam").await;
-            raw.play().await;
-            (bytes_per_s, read_for(&mut raw, time, bytes_per_s).await)
+            let mut raw = Raw::connect_small(address, "cam").await.unwrap();
+            raw.play().await.unwrap();
+            (bytes_per_s, read_for(&mut raw, time, bytes_per_s).await.unwrap())
         });
     }
     let mut results = readers.join_all().await;
@@ -172,8 +170,8 @@ async fn a_slow_reader_loses_its_own_frames_only() {
 async fn a_reader_that_takes_nothing_is_closed() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect_small(world.server.local_addr(), "cam").await;
-    raw.play().await;
+    let mut raw = Raw::connect_small(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
     world.wait_for(|| world.readers().is_empty()).await;
 }
 
@@ -182,14 +180,14 @@ async fn visits_leave_nothing_behind() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
     let address = world.server.local_addr();
-    visit(address, "cam", true).await;
+    visit(address, "cam", true).await.unwrap();
     world.wait_for(|| world.server.connections().len() == 1).await;
-    let before = open_sockets(address.port());
+    let before = open_sockets(address.port()).unwrap();
     for n in 0..300 {
-        visit(address, "cam", n % 2 == 0).await;
+        visit(address, "cam", n % 2 == 0).await.unwrap();
     }
     world.wait_for(|| world.server.connections().len() == 1 && world.sessions().len() == 1).await;
-    world.wait_for(|| open_sockets(address.port()) == before).await;
+    world.wait_for(|| open_sockets(address.port()).unwrap() == before).await;
     assert!(world.hub.paths().iter().all(|path| path.readers.is_empty()));
 }
 
@@ -197,12 +195,12 @@ async fn visits_leave_nothing_behind() {
 async fn a_new_publisher_takes_over_and_readers_stay() {
     let world = World::start();
     let first = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
-    raw.play().await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
     let _second = world.publish(&plain_clip().await, "tcp", "cam").await;
     let publishers = || world.sessions().iter().filter(|session| session.state == SessionState::Publish).count();
     world.wait_for(|| publishers() == 1).await;
-    let (seen, alive) = read_for(&mut raw, Duration::from_secs(3), 1e9).await;
+    let (seen, alive) = read_for(&mut raw, Duration::from_secs(3), 1e9).await.unwrap();
     assert!(alive && seen.packets > 50, "{seen:?}");
     // One source for the reader all along, RFC 3550 section 8.
     assert_eq!(seen.sources.len(), 1, "{seen:?}");
@@ -212,8 +210,8 @@ async fn a_new_publisher_takes_over_and_readers_stay() {
 #[tokio::test]
 async fn a_path_without_publisher_is_not_found() {
     let world = World::start();
-    let mut raw = Raw::connect(world.server.local_addr(), "nothing").await;
-    let (status, head) = raw.request("DESCRIBE", "", "Accept: application/sdp\r\n").await;
+    let mut raw = Raw::connect(world.server.local_addr(), "nothing").await.unwrap();
+    let (status, head) = raw.request("DESCRIBE", "", "Accept: application/sdp\r\n").await.unwrap();
     assert_eq!(status, 404);
     assert!(head.contains("no stream is available on path nothing"), "{head}");
     assert!(world.sessions().is_empty());
@@ -223,11 +221,11 @@ async fn a_path_without_publisher_is_not_found() {
 async fn a_kicked_session_ends() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
-    raw.play().await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
     let session = world.readers().into_iter().next().unwrap();
     world.server.kick(session.id).unwrap();
-    assert!(!read_for(&mut raw, Duration::from_secs(10), 1e9).await.1);
+    assert!(!read_for(&mut raw, Duration::from_secs(10), 1e9).await.unwrap().1);
     world.wait_for(|| world.server.kick(session.id).is_err()).await;
 }
 
@@ -235,12 +233,12 @@ async fn a_kicked_session_ends() {
 async fn pause_stops_the_packets_and_play_goes_on() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
-    raw.play().await;
-    assert_eq!(raw.request("PAUSE", "", "").await.0, 200);
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
+    assert_eq!(raw.request("PAUSE", "", "").await.unwrap().0, 200);
     assert_eq!(world.sessions().iter().filter(|session| session.state == SessionState::Idle).count(), 1);
-    assert_eq!(raw.request("PLAY", "", "").await.0, 200);
-    let (seen, alive) = read_for(&mut raw, Duration::from_secs(2), 1e9).await;
+    assert_eq!(raw.request("PLAY", "", "").await.unwrap().0, 200);
+    let (seen, alive) = read_for(&mut raw, Duration::from_secs(2), 1e9).await.unwrap();
     assert!(alive && seen.packets > 20, "{seen:?}");
 }
 
@@ -248,12 +246,12 @@ async fn pause_stops_the_packets_and_play_goes_on() {
 async fn a_server_that_stops_says_goodbye() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
-    raw.play().await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
     world.server.shutdown().await;
     let mut goodbye = false;
     loop {
-        match raw.next().await {
+        match raw.next().await.unwrap() {
             // An empty receiver report, then BYE.
             Came::Packet(1, packet) => goodbye |= packet.get(9) == Some(&203),
             Came::Packet(..) | Came::Response(..) => {}
@@ -268,8 +266,8 @@ async fn malformed_input_ends_its_own_connection_only() {
     let world = World::start();
     let _publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
     let address = world.server.local_addr();
-    let mut healthy = Raw::connect(address, "cam").await;
-    healthy.play().await;
+    let mut healthy = Raw::connect(address, "cam").await.unwrap();
+    healthy.play().await.unwrap();
     let big_head = [b"OPTIONS * RTSP/1.0\r\nX: ".as_slice(), &[b'x'; 40_000]].concat();
     let inputs: [&[u8]; 7] = [
         &big_head,
@@ -281,18 +279,18 @@ async fn malformed_input_ends_its_own_connection_only() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ];
     for input in inputs {
-        let mut raw = Raw::connect(address, "cam").await;
+        let mut raw = Raw::connect(address, "cam").await.unwrap();
         raw.send_lossy(input).await;
         raw.finish().await;
         loop {
-            match raw.next().await {
+            match raw.next().await.unwrap() {
                 Came::Response(status, _) => assert!((400..500).contains(&status), "{status}"),
                 Came::Packet(..) => panic!("a packet without PLAY"),
                 Came::End => break,
             }
         }
     }
-    let (seen, alive) = read_for(&mut healthy, Duration::from_secs(1), 1e9).await;
+    let (seen, alive) = read_for(&mut healthy, Duration::from_secs(1), 1e9).await.unwrap();
     assert!(alive && seen.holes == 0 && seen.packets > 10, "{seen:?}");
     world.wait_for(|| world.server.connections().len() == 2).await;
 }
@@ -310,13 +308,13 @@ async fn ffmpeg_copies_a_stream_without_a_timestamp_going_back() {
 async fn a_frozen_publisher_is_given_up_and_its_readers_are_told() {
     let world = World::start();
     let publisher = world.publish(&plain_clip().await, "tcp", "cam").await;
-    let mut raw = Raw::connect(world.server.local_addr(), "cam").await;
-    raw.play().await;
+    let mut raw = Raw::connect(world.server.local_addr(), "cam").await.unwrap();
+    raw.play().await.unwrap();
     freeze(&publisher).await;
     let started = Instant::now();
     let mut goodbye = false;
     loop {
-        match raw.next().await {
+        match raw.next().await.unwrap() {
             Came::Packet(1, packet) => goodbye |= packet.get(9) == Some(&203),
             Came::Packet(..) | Came::Response(..) => {}
             Came::End => break,

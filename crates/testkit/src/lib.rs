@@ -8,6 +8,7 @@ pub mod picture;
 pub mod ports;
 pub mod process;
 pub mod program;
+pub mod rtsp;
 pub mod server;
 pub mod workspace;
 

@@ -58,6 +58,19 @@ pub async fn run_to_end(program: &str, arguments: &[impl AsRef<OsStr>], deadline
     output.with_context(|| format!("cannot start {program}"))
 }
 
+/// [`run`] for a program that refuses to be root: as root, it runs as nobody.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_unprivileged(program: &str, arguments: &[&str], deadline: Duration) -> Result<Output> {
+    if !nix::unistd::geteuid().is_root() {
+        return run(program, arguments, deadline).await;
+    }
+    require(program)?;
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent", program];
+    run("setpriv", &[&nobody, arguments].concat(), deadline).await
+}
+
 /// A program that runs beside the test.
 #[derive(Debug)]
 pub struct Child {

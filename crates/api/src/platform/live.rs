@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::{Router, extract::Request, response::Response};
 use tower::{ServiceExt as _, service_fn};
 
-/// The routes below `/live/`: `hls` is the router of port 8888, `whep` that of port 8889.
+/// The routes below `/live/` (`/live` itself is a page of the dashboard): `hls` is the router of port 8888, `whep` that of port 8889.
 ///
 /// The end of a URL tells whose it is; `/live/{path}/` is the page that plays HLS. Both routers name what belongs together
 /// by relative URIs, so they work below the prefix.
@@ -14,7 +14,7 @@ pub fn live(hls: Router, whep: Router) -> Router {
         let router = if is_whep(request.uri().path()) { whep.clone() } else { hls.clone() };
         async move { answer(router, request).await }
     });
-    Router::new().nest_service("/live", chosen)
+    Router::new().nest_service("/live/", chosen)
 }
 
 async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
@@ -28,7 +28,21 @@ fn is_whep(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::{body::Body, http::StatusCode, routing::get};
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_page_of_that_name_stays_the_dashboards() {
+        let hls = Router::new().route("/a/index.m3u8", get(|| async { "a playlist" }));
+        let router = live(hls, Router::new()).fallback(|| async { StatusCode::IM_A_TEAPOT });
+        for (uri, status) in
+            [("/live/a/index.m3u8", 200), ("/live/b/index.m3u8", 404), ("/live", 418), ("/live?grid=4", 418)]
+        {
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status, "{uri}");
+        }
+    }
 
     #[test]
     fn the_end_of_a_url_tells_whose_it_is() {

@@ -10,7 +10,7 @@ use media_proto::{
     h264,
 };
 
-use super::Config;
+use super::{Config, sounds::Sounds};
 
 /// A segment is cut without a keyframe when it would be longer than this.
 pub(super) const SEGMENT_MAX: Duration = Duration::from_secs(6);
@@ -18,8 +18,6 @@ pub(super) const SEGMENT_MAX: Duration = Duration::from_secs(6);
 const BREAK: Duration = Duration::from_secs(2);
 /// Decoding times are shifted by this much, so that the first ones are not below zero.
 const SHIFT_US: i64 = 10_000_000;
-/// Samples of an AAC frame.
-const AAC_FRAME: u32 = 1024;
 /// How much longer than its pictures a part may be, for cameras whose clock is uneven.
 const UNEVEN: f64 = 1.08;
 
@@ -53,14 +51,13 @@ struct Pending {
 pub(super) struct Cutter {
     config: Config,
     video: Track,
-    audio: Option<Track>,
+    sounds: Option<Sounds>,
     dts: dts::Estimator,
     /// Ticks between two pictures, as seen lately.
     interval: Option<i64>,
     pending: Option<Pending>,
     pictures: Vec<Sample>,
     part_start: i64,
-    sounds: Vec<(i64, Bytes)>,
     segment_start: Option<i64>,
     segment_bytes: usize,
     sequence: u32,
@@ -74,7 +71,7 @@ impl Cutter {
     pub(super) fn new(config: Config, tracks: &[Track]) -> Option<Self> {
         let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. }))?.clone();
         let fits = |track: &&Track| matches!(track.codec, Codec::Aac { .. } | Codec::Opus { .. });
-        let audio = tracks.iter().find(fits).cloned();
+        let sounds = tracks.iter().find(fits).cloned().map(Sounds::new);
         let Codec::H264 { sps, .. } = &video.codec else { return None };
         let sps = h264::Sps::parse(sps);
         let frame = sps.as_ref().and_then(|sps| sps.fps).unwrap_or(25.0).clamp(1.0, 240.0);
@@ -82,14 +79,13 @@ impl Cutter {
         let depth = sps.as_ref().and_then(|sps| sps.max_num_reorder_frames).unwrap_or(0);
         Some(Self {
             config,
-            audio,
+            sounds,
             dts: dts::Estimator::new(depth, frame_ticks),
             video,
             interval: None,
             pending: None,
             pictures: Vec::new(),
             part_start: 0,
-            sounds: Vec::new(),
             segment_start: None,
             segment_bytes: 0,
             sequence: 0,
@@ -122,19 +118,11 @@ impl Cutter {
         if head.track == self.video.id {
             return self.push_picture(unit);
         }
-        if self.audio.as_ref().is_some_and(|audio| audio.id == head.track) && self.segment_start.is_some() {
-            self.push_sound(unit);
+        let sounds = self.sounds.as_mut().filter(|sounds| sounds.track().id == head.track);
+        if let (Some(sounds), Some(_)) = (sounds, self.segment_start) {
+            sounds.push(unit);
         }
         vec![]
-    }
-
-    fn push_sound(&mut self, unit: &AccessUnit) {
-        let Some(audio) = &self.audio else { return };
-        let step = sound_ticks(&audio.codec);
-        let at = unit.head().pts.ticks;
-        let frames = unit.frames(|packets| depacketizer::frames(&audio.codec, packets));
-        let placed = frames.iter().zip(0_i64..).map(|(frame, index)| (at + index * i64::from(step), frame.clone()));
-        self.sounds.extend(placed);
     }
 
     fn push_picture(&mut self, unit: &AccessUnit) -> Vec<Cut> {
@@ -220,14 +208,20 @@ impl Cutter {
         let pictures = std::mem::take(&mut self.pictures);
         let independent = pictures.first()?.keyframe;
         let duration = self.duration(end - self.part_start);
-        let sounds = self.sounds_until(end);
+        let of_pictures = |ticks| MediaTime::new(ticks, self.video.clock_rate);
+        let (from, until) = (of_pictures(self.part_start), of_pictures(end));
+        let sounds = self.sounds.as_mut().and_then(|sounds| {
+            let rate = sounds.track().clock_rate;
+            let (first, samples) = sounds.take(from.ticks_at(rate), until.ticks_at(rate))?;
+            Some((sounds.track().id, shifted(first, rate), samples))
+        });
         let mut runs = vec![Run {
             track: self.video.id,
             base_decode_time: shifted(self.part_start, self.video.clock_rate),
             samples: &pictures,
         }];
-        if let (Some(audio), Some((first, samples))) = (&self.audio, &sounds) {
-            runs.push(Run { track: audio.id, base_decode_time: shifted(*first, audio.clock_rate), samples });
+        if let Some((track, base_decode_time, samples)) = &sounds {
+            runs.push(Run { track: *track, base_decode_time: *base_decode_time, samples });
         }
         self.sequence += 1;
         let data = fmp4::fragment(self.sequence, &runs);
@@ -235,24 +229,12 @@ impl Cutter {
         Some(Cut::Part { data, duration, independent })
     }
 
-    /// The sounds that begin before a picture time; those before the part's own beginning are of no use.
-    fn sounds_until(&mut self, end: i64) -> Option<(i64, Vec<Sample>)> {
-        let audio = self.audio.as_ref()?;
-        let at = |ticks| MediaTime::new(ticks, self.video.clock_rate).ticks_at(audio.clock_rate);
-        let (from, until) = (at(self.part_start) - i64::from(AAC_FRAME), at(end));
-        let kept = self.sounds.iter().position(|(pts, _)| *pts >= until).unwrap_or(self.sounds.len());
-        let mut taken: Vec<(i64, Bytes)> = self.sounds.drain(..kept).collect();
-        taken.retain(|(pts, _)| *pts >= from);
-        let first = taken.first()?.0;
-        let duration = sound_ticks(&audio.codec);
-        let sample = |(_, data)| Sample { duration, composition_offset: 0, keyframe: true, data };
-        Some((first, taken.into_iter().map(sample).collect()))
-    }
-
     fn end_timeline(&mut self) {
         self.pending = None;
         self.pictures.clear();
-        self.sounds.clear();
+        if let Some(sounds) = &mut self.sounds {
+            sounds.restart();
+        }
         self.segment_start = None;
         self.init_due = true;
     }
@@ -275,10 +257,11 @@ impl Cutter {
     }
 
     fn init(&self) -> Option<Init> {
-        let tracks: Vec<Track> = std::iter::once(&self.video).chain(&self.audio).cloned().collect();
+        let audio = self.sounds.as_ref().map(Sounds::track);
+        let tracks: Vec<Track> = std::iter::once(&self.video).chain(audio).cloned().collect();
         let Codec::H264 { sps, .. } = &self.video.codec else { return None };
         let sps = h264::Sps::parse(sps)?;
-        let audio = self.audio.as_ref().map_or("", |audio| match audio.codec {
+        let audio = audio.map_or("", |audio| match audio.codec {
             Codec::Opus { .. } => ",opus",
             Codec::H264 { .. }
             | Codec::H265 { .. }
@@ -302,16 +285,6 @@ impl Cutter {
 /// Whether a stream has something to show here.
 pub(super) fn has_video(tracks: &[Track]) -> bool {
     tracks.iter().any(|track| track.kind() == TrackKind::Video)
-}
-
-fn sound_ticks(codec: &Codec) -> u32 {
-    match codec {
-        // Packets of 20 ms are what everyone sends (RFC 7587 section 3.2).
-        Codec::Opus { .. } => 960,
-        Codec::H264 { .. } | Codec::H265 { .. } | Codec::Aac { .. } | Codec::G711 { .. } | Codec::Generic { .. } => {
-            AAC_FRAME
-        }
-    }
 }
 
 fn shifted(ticks: i64, rate: NonZeroU32) -> u64 {

@@ -1,7 +1,10 @@
 //! End to end: the real `cctv` program with real cameras and real clients, on free loopback ports.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod churn;
 mod configuration;
+mod faults;
+mod players;
 mod scripts;
 mod site;
 mod wall;

@@ -1,11 +1,22 @@
 //! The program with the first cameras of the demonstration, whose faults the test decides.
 
-use std::{fmt::Write as _, net::Ipv4Addr, process::Output, time::Duration};
+use std::{
+    fmt::Write as _,
+    net::Ipv4Addr,
+    process::{Output, Stdio},
+    time::Duration,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use domain::Rendition;
 use simulator::{CameraPlan, Simulator, fleet};
 use testkit::{server::Cctv, workspace};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{Mutex, MutexGuard},
+    time::{interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Site {
@@ -36,12 +47,86 @@ impl Site {
 
     /// Runs a suite of `web/e2e` against the dashboard.
     pub(crate) async fn browse(&self, arguments: &[&str]) -> Result<Output> {
-        let url = format!("http://127.0.0.1:{}", self.cctv.ports().web);
-        let mut command = tokio::process::Command::new("node");
-        command.args(["e2e/run.mjs", "--url", &url]).args(arguments).current_dir(workspace::root().join("web"));
-        let output = tokio::time::timeout(Duration::from_secs(180), command.kill_on_drop(true).output()).await;
-        output.context("the browser did not end within 180 s")?.context("cannot start node")
+        let url = self.url();
+        browse(&[&["--url", &url], arguments].concat()).await
     }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.cctv.ports().web)
+    }
+}
+
+/// Browsers share the machine's few cores: one at a time, so that what they measure is the server.
+static BROWSER: Mutex<()> = Mutex::const_new(());
+
+/// The longest a suite may run.
+const SUITE_DEADLINE: Duration = Duration::from_secs(240);
+
+/// Runs a suite of `web/e2e`.
+pub(crate) async fn browse(arguments: &[&str]) -> Result<Output> {
+    let _turn = BROWSER.lock().await;
+    let output = timeout(SUITE_DEADLINE, suite(arguments).output()).await;
+    output.context("the browser did not end in time")?.context("cannot start node")
+}
+
+fn suite(arguments: &[&str]) -> Command {
+    let mut command = Command::new("node");
+    command.arg("e2e/run.mjs").args(arguments).current_dir(workspace::root().join("web")).kill_on_drop(true);
+    command
+}
+
+/// A wall in a browser that says what it sees while the test does things to the cameras.
+pub(crate) struct Watch {
+    _node: Child,
+    questions: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Watch {
+    /// Opens a wall of so many tiles and waits until it has settled.
+    pub(crate) async fn open(site: &Site, slots: usize) -> Result<Self> {
+        let turn = BROWSER.lock().await;
+        let mut command = suite(&["--suite", "watch", "--url", &site.url(), "--slots", &slots.to_string()]);
+        let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start node")?;
+        let questions = node.stdin.take().context("node has no input")?;
+        let answers = BufReader::new(node.stdout.take().context("node has no output")?).lines();
+        let mut watch = Self { _node: node, questions, answers, _turn: turn };
+        let ready = watch.answer().await?;
+        ensure!(ready == "ready", "the wall did not come up: {ready}");
+        Ok(watch)
+    }
+
+    /// What the wall answers to a command: `Ok` with what it measured, `Err` with what it complains about.
+    pub(crate) async fn ask(&mut self, command: &str) -> Result<Result<String, String>> {
+        self.questions.write_all(format!("{command}\n").as_bytes()).await.context("the browser has ended")?;
+        let answer = self.answer().await?;
+        Ok(match answer.split_once(' ') {
+            Some(("ok", measured)) => Ok(measured.to_owned()),
+            _ => Err(answer.trim_start_matches("fail ").to_owned()),
+        })
+    }
+
+    async fn answer(&mut self) -> Result<String> {
+        let line = timeout(SUITE_DEADLINE, self.answers.next_line()).await.context("the browser does not answer")?;
+        line?.context("the browser has ended")
+    }
+}
+
+/// Waits until a path has pictures for its readers.
+pub(crate) async fn ready(cctv: &Cctv, path: &str) -> Result<()> {
+    let url = format!("http://127.0.0.1:{}/v3/paths/get/{path}", cctv.ports().control);
+    let mut ticks = interval(Duration::from_millis(100));
+    let waited = timeout(Duration::from_secs(30), async {
+        loop {
+            ticks.tick().await;
+            let answer = reqwest::get(&url).await?.json::<serde_json::Value>().await?;
+            if answer.get("ready") == Some(&serde_json::Value::Bool(true)) {
+                return Ok(());
+            }
+        }
+    });
+    waited.await.with_context(|| format!("{path} is not ready; the server said:\n{}", cctv.log()))?
 }
 
 /// What a program said, for a test that fails.
