@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::health;
-pub use objects::{HlsMuxer, Path as PathObject, RtspConn, RtspSession, WebRtcSession};
+pub use objects::{HlsMuxer, Path as PathObject, RtspConn, RtspSession, WebRtcFailure, WebRtcSession};
 pub use servers::{HlsMuxers, Servers, WebRtcSessions};
 
 /// What the control API works on.
@@ -64,6 +64,7 @@ pub fn router(state: State) -> Router {
         .route("/webrtcsessions/list", get(webrtc_sessions_list))
         .route("/webrtcsessions/get/{id}", get(webrtc_sessions_get))
         .route("/webrtcsessions/kick/{id}", post(webrtc_sessions_kick))
+        .route("/webrtcsessions/failures", get(webrtc_failures))
         .route("/hlsmuxers/list", get(hls_muxers_list))
         .route("/hlsmuxers/get/{*name}", get(hls_muxers_get));
     Router::new()
@@ -195,6 +196,13 @@ async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -
     let id = session_id(&id)?;
     let all = state.servers.webrtc()?.sessions();
     object(all.iter().find(|session| session.id == id).ok_or_else(no_session)?)
+}
+
+/// Ours: the connections that failed lately, each with the candidates and ports concerned.
+async fn webrtc_failures(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.webrtc()?.failures();
+    Ok(page.answer(all.len(), page.cut(&all)))
 }
 
 async fn webrtc_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {

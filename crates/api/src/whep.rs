@@ -2,8 +2,8 @@
 //!
 //! `/{path}/whep` is the endpoint of viewers, `/{path}/whep/{secret}` a session, `/{path}/` the page; `/{path}/whip` and
 //! `/{path}/publish` are the same for publishers. A path may contain slashes, so the routes are told apart by the end of
-//! the URL. Trickled candidates are taken and not needed: the server is
-//! ICE-lite and learns the peer's address from its first request. An ICE restart is refused; the client posts anew.
+//! the URL. Trickled candidates are taken and not needed: the server is ICE-lite and learns the peer's address from its
+//! first request. An ICE restart gives the session new names and the client a fragment that tells them.
 
 use axum::{
     Router,
@@ -18,7 +18,7 @@ use media::{
     Hub,
     admission::{Action, Permit},
     hub::ReaderKind,
-    webrtc::{Access, Engine, Meta, Role},
+    webrtc::{Access, Credentials, Engine, Meta, Role},
 };
 use uuid::Uuid;
 
@@ -186,10 +186,40 @@ impl Whep {
             Method::DELETE if session.is_some() && self.engine.close(secret).await => {
                 Ok(StatusCode::OK.into_response())
             }
-            Method::PATCH => patch(session.ok_or_else(not_found)?, &parts.headers, body).await,
+            Method::PATCH => self.patch(secret, session.ok_or_else(not_found)?, &parts.headers, body).await,
             Method::DELETE => Err(not_found()),
             _ => Err(Problem::method_not_allowed("OPTIONS, PATCH, DELETE")),
         }
+    }
+
+    /// Trickled candidates, or an ICE restart when the client has a new name.
+    async fn patch(&self, secret: &str, session: Access, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+        require_type(headers, SDP_FRAGMENT)?;
+        let tag = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).ok_or_else(|| {
+            refusal(StatusCode::PRECONDITION_REQUIRED, "the header If-Match is required", "الترويسة If-Match مطلوبة")
+        })?;
+        let (any, current) = (tag.trim() == "*", tag.trim() == format!("\"{}\"", session.etag));
+        if !any && !current {
+            let (en, ar) = ("the session has another entity tag", "وسم الجلسة لم يعد صالحاً");
+            return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
+        }
+        let fragment = text(body).await?;
+        let mut names = fragment.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        if names.all(|ufrag| ufrag.trim() == session.ufrag) {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        if !any {
+            let (en, ar) = ("an ICE restart needs If-Match: *", "إعادة ICE تتطلب If-Match: *");
+            return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
+        }
+        let client = Credentials::of_fragment(&fragment).ok_or_else(|| {
+            let (en, ar) = ("the fragment has no valid ICE credentials", "بيانات ICE غير صالحة");
+            Problem::new(ErrorKind::Invalid, "MALFORMED", en, ar)
+        })?;
+        let restarted = self.engine.restart(secret, client).await?;
+        let headers =
+            [(header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()), (header::ETAG, format!("\"{}\"", restarted.etag))];
+        Ok((StatusCode::OK, headers, restarted.fragment).into_response())
     }
 
     fn hls_url(&self, path: &PathName, parts: &Parts) -> String {
@@ -200,25 +230,6 @@ impl Whep {
         });
         format!("http://{name}:{}/{path}/index.m3u8", self.hls_port)
     }
-}
-
-async fn patch(session: Access, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    require_type(headers, SDP_FRAGMENT)?;
-    let tag = headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).ok_or_else(|| {
-        refusal(StatusCode::PRECONDITION_REQUIRED, "the header If-Match is required", "الترويسة If-Match مطلوبة")
-    })?;
-    let current = tag.trim() == format!("\"{}\"", session.etag);
-    if tag.trim() != "*" && !current {
-        let (en, ar) = ("the session has another entity tag", "وسم الجلسة لم يعد صالحاً");
-        return Err(refusal(StatusCode::PRECONDITION_FAILED, en, ar));
-    }
-    let fragment = text(body).await?;
-    let names = fragment.lines().filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
-    if names.map(str::trim).any(|ufrag| ufrag != session.ufrag) {
-        let (en, ar) = ("an ICE restart is not possible; open a new session", "أعد فتح الجلسة بدلاً من إعادة ICE");
-        return Err(Problem::impossible("ICE_RESTART_UNSUPPORTED", en, ar));
-    }
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn action(role: Role) -> Action {

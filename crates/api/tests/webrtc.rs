@@ -156,7 +156,22 @@ async fn every_step_of_whep_is_answered_as_the_draft_says() {
     bench.check(Method::PATCH, &url, &[fragment], "", 428).await;
     bench.check(Method::PATCH, &url, &[fragment, ("if-match", "\"other\"")], "", 412).await;
     bench.check(Method::PATCH, &url, &[sdp, same], "", 415).await;
-    bench.check(Method::PATCH, &url, &[fragment, ("if-match", "*")], "a=ice-ufrag:new\r\n", 422).await;
+    let any = ("if-match", "*");
+    bench.check(Method::PATCH, &url, &[fragment, any], "a=ice-ufrag:new\r\n", 400).await;
+    let again = "a=ice-ufrag:new1\r\na=ice-pwd:qqqqqqqqqqqqqqqqqqqqqqqq\r\n";
+    bench.check(Method::PATCH, &url, &[fragment, same], again, 412).await;
+    let (restarted, body) = bench.ask(Method::PATCH, &url, &[fragment, any], again).await;
+    assert_eq!(
+        (restarted.status().as_u16(), &restarted.headers()["content-type"]),
+        (200, &fragment.1.parse().unwrap())
+    );
+    let line = |name: &str| body.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("a=ice-lite") == "a=ice-lite" && line("a=ice-ufrag:").len() > 12 && line("a=candidate:").len() > 12);
+    let fresh = restarted.headers()["etag"].to_str().unwrap().to_owned();
+    assert_ne!(fresh, tag);
+    bench.check(Method::PATCH, &url, &[fragment, same], "a=ice-ufrag:new1\r\n", 412).await;
+    let same = ("if-match", fresh.as_str());
+    bench.check(Method::PATCH, &url, &[fragment, same], "a=ice-ufrag:new1\r\na=candidate:x\r\n", 204).await;
     bench.check(Method::DELETE, &url, &[], "", 200).await;
     bench.check(Method::DELETE, &url, &[], "", 404).await;
     bench.check(Method::PATCH, &url, &[fragment, same], "", 404).await;

@@ -12,6 +12,7 @@ mod offer;
 mod outlet;
 mod payload;
 mod peer;
+mod restart;
 mod session;
 mod socket;
 mod tcp;
@@ -33,7 +34,7 @@ use domain::{PathName, SessionId};
 use tokio::{
     net::{TcpListener, UdpSocket},
     runtime,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -48,7 +49,8 @@ use session::{Registry, Shared};
 use socket::Candidates;
 use worker::{COMMANDS, Command, Parts, Worker};
 
-pub use session::{Access, Answer, Meta, Role, Seen, SessionSnapshot};
+pub use restart::{Credentials, Restarted};
+pub use session::{Access, Answer, Failure, Meta, Role, Seen, SessionSnapshot};
 
 /// Packets of a WHEP track that are kept for retransmission.
 const RTX_PACKETS: usize = 1024;
@@ -169,7 +171,8 @@ impl Engine {
         if let Some(reason) = feed::obstacle_in(reader.stream()) {
             return Err(Error::Unsupported(reason.into()));
         }
-        let negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
+        let mut negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
+        negotiated.offer = offer.to_owned();
         let path = reader.path().as_str().to_owned();
         let (answer, shared) = self.list(offer, &negotiated, meta, (path, Role::Read))?;
         self.command(Command::Whep(Box::new(negotiated), shared, reader)).await?;
@@ -186,7 +189,8 @@ impl Engine {
         self.0.hub.may_publish(&path)?;
         let candidates = self.candidates(meta.remote_addr);
         let taken = task::spawn_blocking(move || offer::take(parsed, &candidates, Instant::now()));
-        let taken = taken.await.map_err(|_| Error::Malformed("the SDP offer cannot be answered".into()))??;
+        let mut taken = taken.await.map_err(|_| Error::Malformed("the SDP offer cannot be answered".into()))??;
+        taken.negotiated.offer = offer.to_owned();
         let listed = (path.as_str().to_owned(), Role::Publish);
         let (answer, shared) = self.list(offer, &taken.negotiated, meta, listed)?;
         self.command(Command::Whip(Box::new(taken), shared, path, permit)).await?;
@@ -212,6 +216,28 @@ impl Engine {
     #[must_use]
     pub fn access(&self, secret: &str) -> Option<Access> {
         self.0.registry.by_secret(secret).map(|(_, access)| access)
+    }
+
+    /// Restarts ICE of the WHEP or WHIP session behind the secret of a URL. A failure leaves the session as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Malformed`] when the credentials do not fit the session's offer.
+    pub async fn restart(&self, secret: &str, client: Credentials) -> Result<Restarted, Error> {
+        let gone = || Error::NotFound("the session");
+        let (id, _) = self.0.registry.by_secret(secret).ok_or_else(gone)?;
+        let (reply, replied) = oneshot::channel();
+        let ufrag = client.ufrag.clone();
+        self.command(Command::Restart(id, client, reply)).await?;
+        let fragment = replied.await.map_err(|_| gone())??;
+        let etag = random_name();
+        self.0.registry.restarted(secret, &etag, &ufrag);
+        Ok(Restarted { fragment, etag })
+    }
+
+    /// The sessions whose connection did not come about or was lost lately, the newest first.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.0.registry.failures()
     }
 
     /// Ends the WHEP or WHIP session behind the secret of a URL. False when there is none.

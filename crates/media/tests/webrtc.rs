@@ -277,6 +277,69 @@ async fn a_tcp_connection_that_belongs_to_no_session_is_closed() {
     assert!(begun.elapsed() >= 9 * SECOND, "a connection has time to say what it is");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ice_restarts_without_a_new_session() {
+    let mut world = World::start(10 * SECOND);
+    world.publish(&name("cam"), 25).await;
+    let (mut viewer, offer) = Viewer::new(1, false).await;
+    let meta = meta();
+    let reader = world.reader(&name("cam"), meta.id).await;
+    let answer = world.engine.whep(&offer, reader, meta).await.unwrap();
+    viewer.answered(&answer.sdp);
+    viewer.until("a picture", |viewer| !viewer.seen[0].pictures.is_empty()).await;
+    for _ in 0..2 {
+        let client = viewer.restart();
+        let restarted = world.engine.restart(&answer.secret, client.clone()).await.unwrap();
+        let access = world.engine.access(&answer.secret).unwrap();
+        assert_eq!((&access.etag, &access.ufrag), (&restarted.etag, &client.ufrag));
+        assert!(restarted.etag != answer.etag);
+        let lines: Vec<&str> = restarted.fragment.lines().collect();
+        let new = |name: &str| *lines.iter().find(|line| line.starts_with(name)).unwrap();
+        let replaced = |line: &str| match line {
+            line if line.starts_with("a=ice-ufrag:") => format!("{}\r\n", new("a=ice-ufrag:")),
+            line if line.starts_with("a=ice-pwd:") => format!("{}\r\n", new("a=ice-pwd:")),
+            line => format!("{line}\r\n"),
+        };
+        viewer.answered(&answer.sdp.lines().map(replaced).collect::<String>());
+        viewer.run(2 * SECOND).await;
+        let before = viewer.seen[0].pictures.len();
+        viewer.run(2 * SECOND).await;
+        assert!(viewer.seen[0].pictures.len() > before + 30, "pictures go on");
+    }
+    assert_eq!(viewer.seen[0].torn, 0);
+    assert_eq!(world.engine.sessions().len(), 1);
+    let unknown = world.engine.restart("nobody", viewer.restart()).await;
+    assert!(matches!(unknown, Err(media::Error::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_fails_says_which_candidates_and_ports() {
+    let mut world = World::start(SECOND);
+    world.publish(&name("cam"), 25).await;
+    let (_, offer) = Viewer::new(1, false).await;
+    let meta = meta();
+    let id = meta.id;
+    let reader = world.reader(&name("cam"), id).await;
+    world.engine.whep(&offer, reader, meta).await.unwrap();
+    wait_for("the failure", 5 * SECOND, || !world.engine.failures().is_empty()).await;
+    let failure = &world.engine.failures()[0];
+    let (udp, tcp) = (world.engine.local_addr(), world.engine.local_tcp_addr().unwrap());
+    assert_eq!((failure.session.id, failure.session.path.as_str()), (id, "cam"));
+    assert_eq!(
+        failure.reason,
+        format!("no packet of the peer arrived within 1 s; it was offered udp {udp}, tcp {tcp}")
+    );
+
+    // A viewer that leaves of its own is no failure; one that falls silent is, and names its own end.
+    let (mut viewer, relay) = behind_a_relay(&world, "cam", 0).await;
+    relay.dark.store(true, Ordering::Relaxed);
+    viewer.run(SECOND).await;
+    drop((viewer, relay));
+    wait_for("the silence", 25 * SECOND, || world.engine.failures().len() == 2).await;
+    let reason = &world.engine.failures()[0].reason;
+    assert!(reason.starts_with("nothing was heard of the peer (udp 127.0.0.1:"), "{reason}");
+}
+
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -396,6 +396,43 @@ impl Serialize for WebRtcSession {
     }
 }
 
+/// Ours: a WebRTC connection that did not come about, or was lost.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebRtcFailure {
+    pub id: SessionId,
+    pub created: String,
+    pub ended: String,
+    pub remote_addr: SocketAddr,
+    pub path: String,
+    pub user: String,
+    pub user_agent: String,
+    pub peer_connection_established: bool,
+    pub local_candidate: String,
+    pub remote_candidate: String,
+    /// Which candidates, which ports.
+    pub reason: String,
+}
+
+impl From<&webrtc::Failure> for WebRtcFailure {
+    fn from(failure: &webrtc::Failure) -> Self {
+        let session = &failure.session;
+        Self {
+            id: session.id,
+            created: rfc3339(session.created),
+            ended: rfc3339(failure.ended),
+            remote_addr: session.remote_addr,
+            path: session.path.clone(),
+            user: session.user.clone(),
+            user_agent: session.user_agent.clone(),
+            peer_connection_established: session.peer_connection_established,
+            local_candidate: session.local_candidate.clone(),
+            remote_candidate: session.remote_candidate.clone(),
+            reason: failure.reason.clone(),
+        }
+    }
+}
+
 /// The HLS packager of a path.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use media::{hls, rtsp, webrtc};
 
 use super::{
     Error,
-    objects::{HlsMuxer, WebRtcSession},
+    objects::{HlsMuxer, WebRtcFailure, WebRtcSession},
 };
 
 /// The servers that run; one that does not has no endpoints and no metrics.
@@ -50,6 +50,8 @@ fn not_running() -> Error {
 pub trait WebRtcSessions: Send + Sync {
     /// All sessions.
     fn sessions(&self) -> Vec<WebRtcSession>;
+    /// The connections that failed lately, the newest first.
+    fn failures(&self) -> Vec<WebRtcFailure>;
     /// Ends a session; false when there is none of this id.
     fn kick(&self, id: SessionId) -> BoxFuture<'_, bool>;
 }
@@ -63,6 +65,10 @@ pub trait HlsMuxers: Send + Sync {
 impl WebRtcSessions for webrtc::Engine {
     fn sessions(&self) -> Vec<WebRtcSession> {
         Self::sessions(self).iter().map(WebRtcSession::from).collect()
+    }
+
+    fn failures(&self) -> Vec<WebRtcFailure> {
+        Self::failures(self).iter().map(WebRtcFailure::from).collect()
     }
 
     fn kick(&self, id: SessionId) -> BoxFuture<'_, bool> {

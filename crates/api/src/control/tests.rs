@@ -30,6 +30,23 @@ impl WebRtcSessions for Sessions {
         self.0.clone()
     }
 
+    fn failures(&self) -> Vec<WebRtcFailure> {
+        let failure = |session: &WebRtcSession| WebRtcFailure {
+            id: session.id,
+            created: String::new(),
+            ended: String::new(),
+            remote_addr: session.remote_addr,
+            path: session.path.clone(),
+            user: String::new(),
+            user_agent: String::new(),
+            peer_connection_established: false,
+            local_candidate: String::new(),
+            remote_candidate: String::new(),
+            reason: "no packet of the peer arrived".into(),
+        };
+        self.0.iter().map(failure).collect()
+    }
+
     fn kick(&self, id: SessionId) -> futures_util::future::BoxFuture<'_, bool> {
         Box::pin(std::future::ready(self.0.iter().any(|session| session.id == id)))
     }
@@ -243,6 +260,8 @@ async fn sessions_are_listed_and_ended() {
     api.check(&format!("POST /v3/rtspsessions/kick/{other}"), "", 404, error("session not found")).await;
     api.check("POST /v3/rtspsessions/kick/7", "", 400, error("invalid id")).await;
     assert_eq!(api.get("/v3/webrtcsessions/list").await["itemCount"], 1);
+    let failures = api.get("/v3/webrtcsessions/failures").await;
+    assert_eq!(failures["items"][0]["reason"], "no packet of the peer arrived");
     api.get(&format!("/v3/webrtcsessions/get/{}", known.id)).await;
     api.check(&format!("POST /v3/webrtcsessions/kick/{}", known.id), "", 200, ok()).await;
     api.check(&format!("POST /v3/webrtcsessions/kick/{other}"), "", 404, error("session not found")).await;

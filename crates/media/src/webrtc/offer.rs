@@ -35,6 +35,10 @@ pub(super) struct Negotiated {
     /// The name the peer uses for us in STUN.
     pub(super) ufrag: String,
     pub(super) answer: String,
+    /// The offer, to restart ICE with.
+    pub(super) offer: String,
+    /// The addresses offered to the peer.
+    pub(super) offered: String,
     /// The video sections with their H.264 payload type, in the order of the offer.
     pub(super) video: Vec<(Mid, Pt)>,
     pub(super) audio: Option<(Mid, AudioTypes)>,
@@ -49,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<SdpOffer, Error> {
     SdpOffer::from_sdp_string(text).map_err(|error| Error::Malformed(format!("cannot read the SDP offer: {error}")))
 }
 
-/// The name the peer has for itself in ICE.
+/// The name in ICE of who wrote a session description.
 pub(super) fn ufrag(text: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
 }
@@ -151,7 +155,8 @@ pub(super) fn answer(
     let answer = one_stream(&answer.to_sdp_string());
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let (video, audio) = sections(&rtc, &answer);
-    Ok(Negotiated { rtc, ufrag, answer, video, audio })
+    let (offer, offered) = (String::new(), candidates.to_string());
+    Ok(Negotiated { rtc, ufrag, answer, offer, offered, video, audio })
 }
 
 fn not_offered(address: SocketAddr, error: &impl std::fmt::Display) -> Error {

@@ -18,10 +18,12 @@ use tokio::net::UdpSocket;
 use super::{
     offer::{AudioTypes, Negotiated},
     outlet::Outlet,
+    restart,
     session::Shared,
     socket::{Route, Transport},
     tcp::Links,
 };
+use crate::Error;
 
 /// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
 const SILENCE: Duration = Duration::from_secs(15);
@@ -61,6 +63,8 @@ pub(super) struct Peer {
     rtc: Rtc,
     pub(super) shared: Arc<Shared>,
     pub(super) ufrag: String,
+    offer: String,
+    offered: String,
     pub(super) routes: Vec<Route>,
     pub(super) video: Vec<Outlet>,
     pub(super) audio: Option<(Outlet, AudioTypes)>,
@@ -69,6 +73,8 @@ pub(super) struct Peer {
     created: Instant,
     heard: Instant,
     connected: bool,
+    /// What the connection ended of, when the peer did not close it.
+    broken: Option<String>,
     turn: usize,
     portion: (Instant, usize),
 }
@@ -81,6 +87,8 @@ impl Peer {
             rtc: negotiated.rtc,
             shared,
             ufrag: negotiated.ufrag,
+            offer: negotiated.offer,
+            offered: negotiated.offered,
             routes: Vec::new(),
             video,
             audio,
@@ -88,27 +96,54 @@ impl Peer {
             created: now,
             heard: now,
             connected: false,
+            broken: None,
             turn: 0,
             portion: (now, 0),
         }
     }
 
     /// Why the session must end, if so.
-    pub(super) fn failure(&self, now: Instant, handshake: Duration) -> Option<&'static str> {
+    pub(super) fn failure(&self, now: Instant, handshake: Duration) -> Option<String> {
         let silent = now.saturating_duration_since(self.heard);
         if !self.rtc.is_alive() {
-            Some("the peer has closed the connection")
+            Some(self.broken.clone().unwrap_or_else(|| "the peer has closed the connection".into()))
         } else if !self.connected && now.saturating_duration_since(self.created) >= handshake {
-            Some(if self.routes.is_empty() {
-                "no packet of the peer arrived at the UDP port"
-            } else {
-                "ICE succeeded, but DTLS did not in time"
-            })
+            Some(self.explanation(handshake))
         } else if self.connected && silent >= SILENCE {
-            Some("nothing was heard of the peer for a while")
+            Some(format!("nothing was heard of the peer ({}) for {} s", self.ways_in(), SILENCE.as_secs()))
         } else {
             None
         }
+    }
+
+    /// The peer has said goodbye.
+    pub(super) fn has_left(&self) -> bool {
+        self.connected && !self.rtc.is_alive() && self.broken.is_none()
+    }
+
+    /// Why the connection did not come about: which candidates, which ports.
+    fn explanation(&self, handshake: Duration) -> String {
+        let (seconds, offered) = (handshake.as_secs_f32(), &self.offered);
+        if self.routes.is_empty() {
+            format!("no packet of the peer arrived within {seconds} s; it was offered {offered}")
+        } else {
+            format!(
+                "ICE packets came from {}, but DTLS was not done within {seconds} s; offered were {offered}",
+                self.ways_in()
+            )
+        }
+    }
+
+    fn ways_in(&self) -> String {
+        let all: Vec<String> = self.routes.iter().map(|(way, address)| format!("{} {address}", way.word())).collect();
+        all.join(", ")
+    }
+
+    /// Restarts ICE. What the client must know.
+    pub(super) fn restart(&mut self, client: &restart::Credentials) -> Result<String, Error> {
+        let (ufrag, fragment) = restart::restart(&mut self.rtc, &self.offer, client)?;
+        self.ufrag = ufrag;
+        Ok(fragment)
     }
 
     /// Takes a datagram. True when it is this peer's.
@@ -249,6 +284,7 @@ impl Peer {
                 Some(Wish::Packet(mid, Box::new(packet)))
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.broken = Some(format!("nothing was heard of the peer ({}) any more", self.ways_in()));
                 self.rtc.disconnect();
                 None
             }
@@ -257,7 +293,7 @@ impl Peer {
     }
 
     fn fail(&mut self, error: &RtcError) {
-        tracing::debug!(session.id = %self.shared.meta.id, %error, "the peer connection has failed");
+        self.broken = Some(format!("the connection with the peer ({}) failed: {error}", self.ways_in()));
         self.rtc.disconnect();
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of the sessions outside the thread that runs them: numbers, states and the secrets of their URLs.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -262,6 +262,20 @@ impl Shared {
     }
 }
 
+/// Failures that are remembered; the oldest goes first.
+const FAILURES: usize = 100;
+
+/// A session whose connection did not come about, or was lost.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The session.
+    pub session: SessionSnapshot,
+    /// When it ended.
+    pub ended: WallTime,
+    /// Why, with the candidates and ports concerned.
+    pub reason: String,
+}
+
 /// All sessions, found by id or by the secret of their URL.
 #[derive(Debug)]
 pub(super) struct Registry {
@@ -273,6 +287,7 @@ pub(super) struct Registry {
 struct Table {
     sessions: HashMap<SessionId, Arc<Shared>>,
     secrets: HashMap<String, (SessionId, Access)>,
+    failures: VecDeque<Failure>,
 }
 
 impl Registry {
@@ -298,6 +313,28 @@ impl Registry {
         let mut table = self.table();
         table.secrets.retain(|_, (owner, _)| *owner != id);
         table.sessions.remove(&id).is_some()
+    }
+
+    /// The session has another ICE session from now on.
+    pub(super) fn restarted(&self, secret: &str, etag: &str, ufrag: &str) {
+        if let Some((_, access)) = self.table().secrets.get_mut(secret) {
+            access.etag = etag.to_owned();
+            access.ufrag = ufrag.to_owned();
+        }
+    }
+
+    /// Remembers why a session ended.
+    pub(super) fn note_failure(&self, shared: &Shared, reason: &str) {
+        let failure = Failure { session: shared.snapshot(), ended: wall_now(), reason: reason.to_owned() };
+        let failures = &mut self.table().failures;
+        if failures.len() >= FAILURES {
+            failures.pop_front();
+        }
+        failures.push_back(failure);
+    }
+
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        self.table().failures.iter().rev().cloned().collect()
     }
 
     pub(super) fn by_secret(&self, secret: &str) -> Option<(SessionId, Access)> {

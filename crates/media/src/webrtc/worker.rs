@@ -14,7 +14,7 @@ use std::{
 use domain::{PathName, SessionId};
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep_until},
 };
@@ -24,6 +24,7 @@ use super::{
     feed::{Feeds, Place, WAKES},
     offer::{Negotiated, Taken},
     peer::{Peer, Ways, Wish},
+    restart::Credentials,
     session::{Registry, Shared},
     socket::{self, Candidates, Route, Transport},
     tcp::{Came, Links},
@@ -31,7 +32,7 @@ use super::{
     whep::Whep,
     whip::{self, Whip},
 };
-use crate::{Hub, admission::Permit, catalogue::Catalogue, hub::Reader};
+use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, hub::Reader};
 
 /// Commands that wait for the thread.
 pub(super) const COMMANDS: usize = 256;
@@ -41,6 +42,8 @@ const BATCH: usize = 64;
 const DATAGRAM_BYTES: usize = 2048;
 /// Sessions are checked for life this often.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
+/// Failed connections are told of this often at most.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// Addresses whose route is remembered.
 const ROUTES: usize = 16_384;
 
@@ -52,6 +55,8 @@ pub(super) enum Command {
     Whip(Box<Taken>, Arc<Shared>, PathName, Permit),
     /// Start a wall session.
     Wall(Box<Negotiated>, Arc<Shared>, wall::Request),
+    /// Restart ICE of a session; the answer is what the client must know.
+    Restart(SessionId, Credentials, oneshot::Sender<Result<String, Error>>),
     /// End a session.
     Close(SessionId),
 }
@@ -80,6 +85,10 @@ pub(super) struct Worker {
     windows: HashMap<(String, String), u64>,
     /// What waits for readers that want a keyframe of a publisher.
     watches: JoinSet<()>,
+    /// Failures since the last report, the newest of them, and when that was.
+    failed: u64,
+    newest_failure: Option<(SessionId, String)>,
+    reported: Instant,
     wishes: (mpsc::Sender<u64>, mpsc::Receiver<u64>),
 }
 
@@ -130,6 +139,9 @@ impl Worker {
             admissions: JoinSet::new(),
             windows: HashMap::new(),
             watches: JoinSet::new(),
+            failed: 0,
+            newest_failure: None,
+            reported: Instant::now(),
             wishes: mpsc::channel(whip::WISHES),
         }
     }
@@ -262,12 +274,28 @@ impl Worker {
                 let key = self.join(*negotiated, shared, wall);
                 self.windows.insert(window, key);
             }
+            Command::Restart(id, client, reply) => {
+                // Who asked may have gone meanwhile.
+                let _ = reply.send(self.restart(id, &client));
+            }
             Command::Close(id) => {
                 if let Some(key) = self.ids.get(&id).copied() {
                     self.end(key, "kicked");
                 }
             }
         }
+    }
+
+    fn restart(&mut self, id: SessionId, client: &Credentials) -> Result<String, Error> {
+        let gone = || Error::NotFound("the session");
+        let key = self.ids.get(&id).copied().ok_or_else(gone)?;
+        let member = self.members.get_mut(&key).ok_or_else(gone)?;
+        let before = member.peer.ufrag.clone();
+        let fragment = member.peer.restart(client)?;
+        self.by_ufrag.remove(&before);
+        self.by_ufrag.insert(member.peer.ufrag.clone(), key);
+        self.drive(key, Instant::now());
+        Ok(fragment)
     }
 
     fn join(
@@ -432,15 +460,47 @@ impl Worker {
                 Session::Whep(whep) => whep.is_revoked().then_some("the right to watch was withdrawn"),
                 Session::Wall(wall) => wall.is_lost(now).then_some("the window has fallen silent"),
             };
-            Some((*key, member.peer.failure(now, self.handshake).or(given_up)?))
+            if let Some(reason) = member.peer.failure(now, self.handshake) {
+                return Some((*key, reason, true));
+            }
+            Some((*key, given_up?.to_owned(), false))
         };
-        for (key, reason) in self.members.iter_mut().filter_map(failed).collect::<Vec<_>>() {
-            self.end(key, reason);
+        for (key, reason, is_failure) in self.members.iter_mut().filter_map(failed).collect::<Vec<_>>() {
+            if is_failure {
+                self.explain(key, &reason);
+            }
+            self.end(key, &reason);
         }
+        self.report(now);
         let is_wall = |(key, member): (&u64, &Member)| matches!(member.session, Session::Wall(_)).then_some(*key);
         for key in self.members.iter().filter_map(is_wall).collect::<Vec<_>>() {
             self.with_wall(key, now, |wall, peer, tools| wall.check(peer, tools));
             self.drive(key, now);
+        }
+    }
+
+    /// Remembers why a connection failed.
+    fn explain(&mut self, key: u64, reason: &str) {
+        let Some(Member { peer, .. }) = self.members.get(&key) else {
+            return;
+        };
+        if peer.has_left() {
+            return;
+        }
+        self.registry.note_failure(&peer.shared, reason);
+        self.failed += 1;
+        self.newest_failure = Some((peer.shared.meta.id, reason.to_owned()));
+    }
+
+    /// Tells of connections that failed, all of an interval at once.
+    fn report(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.reported) < REPORT_EVERY {
+            return;
+        }
+        if let Some((id, reason)) = self.newest_failure.take() {
+            self.reported = now;
+            let failures = std::mem::take(&mut self.failed);
+            tracing::info!(session.id = %id, reason, failures, "WebRTC connections failed; the newest is named");
         }
     }
 
@@ -450,6 +510,8 @@ impl Worker {
         };
         let id = peer.shared.meta.id;
         tracing::debug!(session.id = %id, reason, "a WebRTC session has ended");
+        // Before the peer hears of it: who then looks must not find it.
+        self.registry.remove(id);
         match session {
             Session::Whep(whep) => whep.end(key, &mut self.feeds),
             // Dropping it gives the path back.
@@ -476,6 +538,5 @@ impl Worker {
         }
         self.by_ufrag.remove(&peer.ufrag);
         self.ids.remove(&id);
-        self.registry.remove(id);
     }
 }

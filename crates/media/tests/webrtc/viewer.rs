@@ -19,6 +19,8 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
+use media::webrtc::Credentials;
+
 use super::world::Picture;
 
 /// The longest a viewer waits for anything.
@@ -80,6 +82,15 @@ impl Viewer {
     pub(crate) fn answered(&mut self, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    /// New ICE credentials of this client, with which a restart is asked for.
+    pub(crate) fn restart(&mut self) -> Credentials {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        Credentials::of_fragment(&offer.to_sdp_string()).unwrap()
     }
 
     /// Runs until something holds; fails when that takes too long.
