@@ -59,6 +59,9 @@ async fn metrics(With(state): With<State>, RawQuery(query): RawQuery) -> impl In
     let mut text = families(&filter, &paths, &state.servers);
     if filter.is_empty() {
         text.push_str(&own(&paths, state.started));
+        if let Some(webrtc) = &state.servers.webrtc {
+            text.push_str(&walls(&webrtc.sessions()));
+        }
     }
     self::text(text)
 }
@@ -316,29 +319,28 @@ fn webrtc_family<'a>(text: &mut String, sessions: impl Iterator<Item = &'a WebRt
             ("id", &*s.id.to_string()),
             ("path", &s.path),
             ("remoteAddr", &s.remote_addr.to_string()),
-            ("state", WebRtcSession::STATE),
+            ("state", s.state),
         ];
-        // What a browser sends is RTCP alone.
         let values = [
-            s.inbound_bytes,
-            0,
-            0,
-            0,
-            s.inbound_rtcp_packets,
-            s.outbound_bytes,
-            s.outbound_rtp_packets,
-            s.outbound_rtcp_packets,
-            s.outbound_frames_discarded,
-            s.inbound_bytes,
-            s.outbound_bytes,
-            0,
-            s.outbound_rtp_packets,
-            0,
-            0,
-            s.inbound_rtcp_packets,
-            s.outbound_rtcp_packets,
+            s.inbound_bytes as f64,
+            s.inbound_rtp_packets as f64,
+            s.inbound_rtp_packets_lost as f64,
+            s.inbound_rtp_packets_jitter,
+            s.inbound_rtcp_packets as f64,
+            s.outbound_bytes as f64,
+            s.outbound_rtp_packets as f64,
+            s.outbound_rtcp_packets as f64,
+            s.outbound_frames_discarded as f64,
+            s.inbound_bytes as f64,
+            s.outbound_bytes as f64,
+            s.inbound_rtp_packets as f64,
+            s.outbound_rtp_packets as f64,
+            s.inbound_rtp_packets_lost as f64,
+            s.inbound_rtp_packets_jitter,
+            s.inbound_rtcp_packets as f64,
+            s.outbound_rtcp_packets as f64,
         ];
-        family.member(&labels, &values.map(|value| value as f64));
+        family.member(&labels, &values);
     }
     family.finish();
 }
@@ -391,6 +393,22 @@ fn process() -> Vec<(&'static str, f64)> {
         samples.push(("cctv_process_resident_bytes", kb * 1024.0));
     }
     samples
+}
+
+/// What the windows of all walls say of their tiles.
+fn walls(sessions: &[WebRtcSession]) -> String {
+    let seen = || sessions.iter().filter_map(|session| session.seen);
+    let mut text = String::new();
+    let dropped: u64 = seen().map(|seen| seen.frames_dropped).sum();
+    sample(&mut text, "cctv_wall_tiles_reported", &[], seen().map(|seen| f64::from(seen.tiles)).sum());
+    sample(&mut text, "cctv_wall_frames_dropped", &[], dropped as f64);
+    let most = |values: &mut dyn Iterator<Item = f32>| f64::from(values.fold(0.0, f32::max));
+    sample(&mut text, "cctv_wall_jitter_ms_max", &[], most(&mut seen().map(|seen| seen.jitter_ms_max)));
+    sample(&mut text, "cctv_wall_latency_ms_max", &[], most(&mut seen().filter_map(|seen| seen.latency_ms_max)));
+    if let Some(least) = seen().map(|seen| seen.fps_min).reduce(f32::min) {
+        sample(&mut text, "cctv_wall_fps_min", &[], f64::from(least));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -331,11 +331,6 @@ pub struct WebRtcSession {
     pub seen: Option<webrtc::Seen>,
 }
 
-impl WebRtcSession {
-    /// The state of sessions that view, which metrics tell.
-    pub(crate) const STATE: &str = "read";
-}
-
 impl From<&webrtc::SessionSnapshot> for WebRtcSession {
     fn from(session: &webrtc::SessionSnapshot) -> Self {
         Self {
@@ -350,7 +345,7 @@ impl From<&webrtc::SessionSnapshot> for WebRtcSession {
             user: session.user.clone(),
             user_agent: session.user_agent.clone(),
             state: match session.role {
-                webrtc::Role::Read => Self::STATE,
+                webrtc::Role::Read => "read",
                 webrtc::Role::Publish => "publish",
             },
             inbound_bytes: session.inbound_bytes,
