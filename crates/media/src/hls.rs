@@ -1,6 +1,6 @@
 //! LL-HLS: one packager per path, made by the first request and dropped some time after the last.
 //!
-//! A packager pulls the stream once and cuts it into parts and segments of fragmented MP4 (H.264, AAC, Opus; other
+//! A packager pulls the stream once and cuts it into parts and segments of fragmented MP4 (H.264, H.265, AAC, Opus; other
 //! tracks are left out). What it publishes is immutable and shared by all viewers; a request waits on a watch, never on a
 //! lock. A source outage leaves the playlist standing; when pictures come again they follow a discontinuity.
 

@@ -1,4 +1,5 @@
-//! H.265 with real programs: ffmpeg and GStreamer publish and read closed and open GOPs, and cameras are pulled.
+//! H.265 with real programs: ffmpeg and GStreamer publish and read closed and open GOPs, cameras are pulled, and
+//! LL-HLS carries it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
@@ -10,7 +11,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -19,13 +20,14 @@ use media::{
     Hub,
     admission::TokenPolicy,
     config,
+    hls::{Muxers, Resource},
     rtsp::{Config, Server},
     source::rtsp::RtspConnector,
 };
 use media_proto::{h264, h265};
-use tokio::process::Child;
+use tokio::{process::Child, sync::watch};
 use tokio_util::sync::CancellationToken;
-use world::{TOKEN, World, decode, probe, program, run, run_clean, words};
+use world::{PATIENCE, TOKEN, World, decode, probe, program, run, run_clean, words};
 
 const ENCODER: &str = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -tag:v hvc1 -x265-params \
                        log-level=error:keyint=24:min-keyint=24:scenecut=0:b-adapt=0";
@@ -166,4 +168,49 @@ fn pulling() -> World {
     let config = Config { address: free(), rtp_address: free(), rtcp_address: free(), ..Config::default() };
     let server = Server::start(config, hub.clone(), CancellationToken::new()).unwrap();
     World { server, hub }
+}
+
+/// A file of LL-HLS.
+async fn file(muxers: &Muxers, name: &str) -> Bytes {
+    match muxers.request(&PathName::new("cam").unwrap(), name, "").await.unwrap() {
+        Resource::Playlist(text) => text.into(),
+        Resource::Media(bytes) => bytes,
+    }
+}
+
+async fn text(muxers: &Muxers, name: &str) -> String {
+    String::from_utf8(file(muxers, name).await.into()).unwrap()
+}
+
+#[tokio::test]
+async fn ll_hls_serves_it_as_hvc1() {
+    for (name, clip) in [("closed", closed().await), ("open", open().await)] {
+        let world = World::start();
+        let _publisher = world.publish(&clip, "tcp", "cam").await;
+        let muxers = Muxers::new(watch::channel(Arc::default()).1, world.hub.clone(), CancellationToken::new());
+        let index = text(&muxers, "index.m3u8").await;
+        assert!(index.contains("CODECS=\"hvc1.1.6.L60.90\"") && index.contains("RESOLUTION=320x180"), "{index}");
+        let started = Instant::now();
+        let segments = |playlist: &str| playlist.lines().filter(|line| line.ends_with(".mp4")).count();
+        let mut playlist = text(&muxers, "main_stream.m3u8").await;
+        while segments(&playlist) < 3 {
+            assert!(started.elapsed() < PATIENCE, "{playlist}");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            playlist = text(&muxers, "main_stream.m3u8").await;
+        }
+        let map = playlist.split("MAP:URI=\"").nth(1).unwrap().split('"').next().unwrap();
+        let mut mp4 = file(&muxers, map).await.to_vec();
+        for line in playlist.lines().filter(|line| line.ends_with(".mp4") && !line.starts_with('#')) {
+            mp4.extend_from_slice(&file(&muxers, line).await);
+        }
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("h265-{name}-{}.mp4", std::process::id()));
+        tokio::fs::write(&path, &mp4).await.unwrap();
+        let shown = path.to_str().unwrap();
+        let entries = "-v error -show_entries stream=codec_name,codec_tag_string,width,height -of csv=p=0";
+        let seen = run_clean("ffprobe", &[words(entries), vec![shown.to_owned()]].concat()).await;
+        assert_eq!(seen.trim(), "hevc,hvc1,320,180");
+        let arguments = [words("-v error -xerror -i"), vec![shown.to_owned()], words("-f null -")].concat();
+        run_clean("ffmpeg", &arguments).await;
+        tokio::fs::remove_file(&path).await.unwrap();
+    }
 }

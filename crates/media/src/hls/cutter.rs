@@ -7,7 +7,6 @@ use domain::WallTime;
 use media_proto::{
     AccessUnit, Codec, MediaTime, Track, TrackKind, depacketizer, dts,
     fmp4::{self, Run, Sample},
-    h264,
 };
 
 use super::{Config, sounds::Sounds};
@@ -67,16 +66,15 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// `None` when the stream has no H.264 video.
+    /// `None` when the stream has no video of H.264 or H.265.
     pub(super) fn new(config: Config, tracks: &[Track]) -> Option<Self> {
-        let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. }))?.clone();
+        let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. } | Codec::H265 { .. }))?.clone();
         let fits = |track: &&Track| matches!(track.codec, Codec::Aac { .. } | Codec::Opus { .. });
         let sounds = tracks.iter().find(fits).cloned().map(Sounds::new);
-        let Codec::H264 { sps, .. } = &video.codec else { return None };
-        let sps = h264::Sps::parse(sps);
-        let frame = sps.as_ref().and_then(|sps| sps.fps).unwrap_or(25.0).clamp(1.0, 240.0);
+        let said = video.codec.video();
+        let frame = said.as_ref().and_then(|said| said.fps).unwrap_or(25.0).clamp(1.0, 240.0);
         let frame_ticks = (f64::from(video.clock_rate.get()) / frame) as i64;
-        let depth = sps.as_ref().and_then(|sps| sps.max_num_reorder_frames).unwrap_or(0);
+        let depth = said.and_then(|said| said.max_num_reorder).unwrap_or(0);
         Some(Self {
             config,
             sounds,
@@ -242,25 +240,13 @@ impl Cutter {
     /// Takes new parameter sets from a keyframe.
     fn learn(&mut self, unit: &AccessUnit) {
         let codec = self.video.codec.clone();
-        let Codec::H264 { sps, pps } = &mut self.video.codec else { return };
-        let mut changed = false;
-        for nal in unit.frames(|packets| depacketizer::frames(&codec, packets)) {
-            let slot = match h264::nal_type(nal) {
-                h264::SPS => &mut *sps,
-                h264::PPS => &mut *pps,
-                _ => continue,
-            };
-            changed |= slot != nal;
-            slot.clone_from(nal);
-        }
-        self.init_due |= changed;
+        self.init_due |= self.video.codec.learn(unit.frames(|packets| depacketizer::frames(&codec, packets)));
     }
 
     fn init(&self) -> Option<Init> {
         let audio = self.sounds.as_ref().map(Sounds::track);
         let tracks: Vec<Track> = std::iter::once(&self.video).chain(audio).cloned().collect();
-        let Codec::H264 { sps, .. } = &self.video.codec else { return None };
-        let sps = h264::Sps::parse(sps)?;
+        let said = self.video.codec.video()?;
         let audio = audio.map_or("", |audio| match audio.codec {
             Codec::Opus { .. } => ",opus",
             Codec::H264 { .. }
@@ -271,9 +257,9 @@ impl Cutter {
         });
         Some(Init {
             data: fmp4::init(&tracks).ok()?,
-            codecs: format!("{}{audio}", sps.codec_string()),
-            resolution: (sps.width, sps.height),
-            frame_rate: sps.fps,
+            codecs: format!("{}{audio}", said.codec_string),
+            resolution: (said.width, said.height),
+            frame_rate: said.fps,
         })
     }
 

@@ -118,7 +118,7 @@ impl Packager {
         let tracks = reader.ready().await?.tracks;
         let mut subscription = reader.stream().subscribe(Join::NewestKeyframe, Backlog::Deep);
         let unfit = || {
-            let found = if has_video(&tracks) { "its video is not H.264" } else { "it has no video" };
+            let found = if has_video(&tracks) { "its video is neither H.264 nor H.265" } else { "it has no video" };
             Error::Unsupported(format!("path {} cannot be shown as HLS: {found}", self.path))
         };
         let mut cutter = Cutter::new(self.config.clone(), &tracks).ok_or_else(unfit)?;
