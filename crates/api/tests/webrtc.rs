@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
 
+#[path = "webrtc/aiortc.rs"]
+mod aiortc;
 #[path = "webrtc/harness.rs"]
 mod harness;
 
@@ -202,6 +204,24 @@ async fn chromium_publishes_its_camera_and_others_read_it_by_rtsp() {
         looks.tick().await;
     }
     chromium.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aiortc_publishes_by_whip_and_another_reads_by_whep() {
+    let bench = Bench::start(PAGE, vec![]).await;
+    let url = |end: &str| format!("http://{}/cam/{end}", bench.address);
+    let (whip, whep) = (url("whip"), url("whep"));
+    let publisher = aiortc::Client::publish(&whip).await;
+    bench.ready("cam").await;
+    let probed = bench.probe("cam", 3).await;
+    let read = aiortc::Client::read(&whep, 5).await.report().await;
+    let published = publisher.report().await;
+    let kinds: Vec<&str> =
+        probed["streams"].as_array().unwrap().iter().map(|stream| stream["codec_name"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["h264", "opus"], "{probed}");
+    assert_eq!((&read["width"], &read["deleted"]), (&320.into(), &200.into()), "{read}");
+    assert!(read["frames"].as_u64().unwrap() >= 50, "{read}");
+    assert_eq!((&published["state"], &published["deleted"]), (&"connected".into(), &200.into()), "{published}");
 }
 
 #[tokio::test]
