@@ -170,6 +170,52 @@ fn pulling() -> World {
     World { server, hub }
 }
 
+/// A byte stream of two seconds of small pictures, then four of larger ones, with their parameter sets in band.
+async fn changing() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let whole = dir.join(format!("h265-changing-{}.h265", std::process::id()));
+    let mut bytes = Vec::new();
+    for (size, seconds) in [("320x180", 2), ("640x360", 4)] {
+        let part = dir.join(format!("h265-{size}-{}.h265", std::process::id()));
+        let mut args = words(&format!("-v error -y -f lavfi -i testsrc2=size={size}:rate=25 -t {seconds}"));
+        args.extend(words(&format!("{ENCODER}:open-gop=0:bframes=0:repeat-headers=1 -f hevc")));
+        args.push(part.to_str().unwrap().to_owned());
+        run_clean("ffmpeg", &args).await;
+        bytes.extend(tokio::fs::read(&part).await.unwrap());
+        tokio::fs::remove_file(&part).await.unwrap();
+    }
+    tokio::fs::write(&whole, &bytes).await.unwrap();
+    whole
+}
+
+#[tokio::test]
+async fn new_parameter_sets_in_mid_stream_are_described_and_begin_a_new_initialisation_segment() {
+    let world = World::start();
+    let clip = changing().await;
+    let arguments = format!(
+        "-v error -re -fflags +genpts -r 25 -f hevc -i {} -c copy -f rtsp {}",
+        clip.display(),
+        world.url("cam")
+    );
+    let _publisher = program("ffmpeg", &words(&arguments)).spawn().unwrap();
+    world.ready("cam").await;
+    let muxers = Muxers::new(watch::channel(Arc::default()).1, world.hub.clone(), CancellationToken::new());
+    assert!(text(&muxers, "index.m3u8").await.contains("RESOLUTION=320x180"));
+    let started = Instant::now();
+    let mut playlist = String::new();
+    while playlist.matches("EXT-X-MAP").count() < 2 {
+        assert!(started.elapsed() < PATIENCE, "{playlist}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        playlist = text(&muxers, "main_stream.m3u8").await;
+    }
+    assert!(playlist.contains("EXT-X-DISCONTINUITY\n"), "{playlist}");
+    assert!(text(&muxers, "index.m3u8").await.contains("RESOLUTION=640x360"));
+    let path = world.hub.path_snapshot(&PathName::new("cam").unwrap()).unwrap();
+    let said = path.tracks[0].codec.video().unwrap();
+    assert_eq!((said.width, said.height), (640, 360));
+    tokio::fs::remove_file(&clip).await.unwrap();
+}
+
 /// A file of LL-HLS.
 async fn file(muxers: &Muxers, name: &str) -> Bytes {
     match muxers.request(&PathName::new("cam").unwrap(), name, "").await.unwrap() {
