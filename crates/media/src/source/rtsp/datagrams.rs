@@ -125,7 +125,7 @@ impl Datagrams {
     }
 
     /// Receives these tracks from now on, and opens the way for them through firewalls and address translators.
-    pub(super) fn open(&mut self, tracks: &[DatagramTrack]) {
+    pub(super) async fn open(&mut self, tracks: &[DatagramTrack]) {
         for track in tracks {
             if track.source.is_some_and(|source| source.to_canonical() != self.peer) {
                 debug!(track = track.track.0, "the camera names another host as its source; that is not believed");
@@ -134,8 +134,8 @@ impl Datagrams {
             let lane = Lane { track: track.track, pair: self.bound.swap_remove(at), ports: track.server_ports };
             if let Some((to_rtp, to_rtcp)) = lane.ports {
                 let opening = rtp::header(0, false, 0, 0, 0);
-                lost(lane.pair.rtp.try_send_to(&opening, SocketAddr::new(self.peer, to_rtp)));
-                lost(lane.pair.rtcp.try_send_to(&OPENING_REPORT, SocketAddr::new(self.peer, to_rtcp)));
+                lost(lane.pair.rtp.send_to(&opening, SocketAddr::new(self.peer, to_rtp)).await);
+                lost(lane.pair.rtcp.send_to(&OPENING_REPORT, SocketAddr::new(self.peer, to_rtcp)).await);
             }
             self.lanes.push(lane);
         }
@@ -222,3 +222,72 @@ impl Lane {
 
 /// A datagram that cannot be sent is lost, like any other.
 fn lost(_: io::Result<usize>) {}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// Datagrams of a track whose camera names these ports, and the ports they go to.
+    async fn open(server_ports: Option<(u16, u16)>, peer: IpAddr) -> (Datagrams, (u16, u16)) {
+        let mut datagrams = Datagrams::new(HOST, peer, 32_768..=60_999);
+        let own_ports = datagrams.bind().unwrap();
+        assert!(own_ports.0.is_multiple_of(2) && own_ports.1 == own_ports.0 + 1);
+        datagrams.open(&[DatagramTrack { track: TrackId(3), own_ports, server_ports, source: None }]).await;
+        (datagrams, own_ports)
+    }
+
+    async fn camera() -> (UdpSocket, u16) {
+        let socket = UdpSocket::bind((HOST, 0)).await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        (socket, port)
+    }
+
+    #[tokio::test]
+    async fn datagrams_come_from_the_named_ports_alone_and_the_way_is_opened() {
+        let ((camera, port), (stranger, _)) = (camera().await, camera().await);
+        let (mut datagrams, (rtp, rtcp)) = open(Some((port, port)), HOST).await;
+        let mut opening = [0; 64];
+        let (_, from) = camera.recv_from(&mut opening).await.unwrap();
+        assert!(from.port() == rtp || from.port() == rtcp);
+        stranger.send_to(b"no", (HOST, rtp)).await.unwrap();
+        camera.send_to(b"yes", (HOST, rtp)).await.unwrap();
+        let Datagram { track, kind, data } = datagrams.receive().await;
+        assert_eq!((track, kind, &data[..]), (TrackId(3), Kind::Rtp, &b"yes"[..]));
+        camera.send_to(b"report", (HOST, rtcp)).await.unwrap();
+        let report = datagrams.receive().await;
+        assert_eq!((report.kind, &report.data[..]), (Kind::Rtcp, &b"report"[..]));
+        assert!(datagrams.try_receive().is_none());
+        assert!(datagrams.send_rtcp(TrackId(3), b"x") && !datagrams.send_rtcp(TrackId(0), b"x"));
+    }
+
+    #[tokio::test]
+    async fn from_any_port_the_first_packet_tells_it() {
+        let ((camera, _), (stranger, _)) = (camera().await, camera().await);
+        let (mut datagrams, (rtp, _)) = open(None, HOST).await;
+        camera.send_to(b"first", (HOST, rtp)).await.unwrap();
+        assert_eq!(&datagrams.receive().await.data[..], b"first");
+        stranger.send_to(b"no", (HOST, rtp)).await.unwrap();
+        camera.send_to(b"second", (HOST, rtp)).await.unwrap();
+        assert_eq!(&datagrams.receive().await.data[..], b"second");
+    }
+
+    #[tokio::test]
+    async fn another_host_is_not_heard() {
+        let (camera, port) = camera().await;
+        let (mut datagrams, (rtp, _)) = open(Some((port, port)), "127.0.0.9".parse().unwrap()).await;
+        camera.send_to(b"no", (HOST, rtp)).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(datagrams.try_receive().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_range_without_a_free_pair_is_named() {
+        let mut datagrams = Datagrams::new(HOST, HOST, 50_001..=50_002);
+        let error = datagrams.bind().unwrap_err();
+        assert_eq!(error.reason, "no pair of UDP ports from 50001 to 50002 can be had: the range has none");
+    }
+}

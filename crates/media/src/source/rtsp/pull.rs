@@ -143,7 +143,7 @@ impl Pull {
                     let ports = self.datagrams.bind()?;
                     self.connection.session.bound(now(), ports);
                 }
-                Output::Described(tracks) => self.described(&tracks),
+                Output::Described(tracks) => self.described(&tracks).await,
                 Output::Playing => self.watch = self.datagrams.tracks().next().map(|_| Watch::new(now())),
                 Output::Rtp(track, packet) => self.rtp(track, packet),
                 Output::Rtcp(track, packet) => self.rtcp(track, &packet),
@@ -196,7 +196,7 @@ impl Pull {
         watch.look(at, &media.ingest.stats()).map_or(Ok(()), |reason| Err(Ending::Udp(lost(&reason))))
     }
 
-    fn described(&mut self, tracks: &[Track]) {
+    async fn described(&mut self, tracks: &[Track]) {
         let by_udp = self.connection.session.datagram_tracks();
         info!(tracks = tracks.len(), by_udp = by_udp.len(), "camera described its stream");
         self.place = None;
@@ -206,7 +206,7 @@ impl Pull {
         if described {
             self.feed.describe(tracks);
         }
-        self.datagrams.open(&by_udp);
+        self.datagrams.open(&by_udp).await;
         let mut ingest = Ingest::new(tracks, self.feed.origin());
         by_udp.iter().for_each(|track| ingest.reorder(track.track));
         let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. } | Codec::H265 { .. }));

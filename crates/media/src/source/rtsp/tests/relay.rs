@@ -23,11 +23,16 @@ pub(super) enum Fate {
     Late,
 }
 
+type Setups = Arc<Mutex<Vec<String>>>;
+type Reports = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// A running relay; dropping it ends its tasks.
 pub(super) struct Relay {
     pub(super) port: u16,
     /// The `Transport` of each SETUP that passed.
-    pub(super) setups: Arc<Mutex<Vec<String>>>,
+    setups: Setups,
+    /// The RTCP packets that were sent to the camera.
+    pub(super) reports: Reports,
     _tasks: JoinSet<()>,
 }
 
@@ -35,10 +40,11 @@ impl Relay {
     pub(super) async fn start(camera: u16, rule: Rule) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let setups = Arc::default();
+        let (setups, reports) = (Setups::default(), Reports::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, camera, rule, Arc::clone(&setups)));
-        Self { port, setups, _tasks: tasks }
+        let ear = Ear { setups: Arc::clone(&setups), reports: Arc::clone(&reports) };
+        tasks.spawn(accept(listener, camera, rule, ear));
+        Self { port, setups, reports, _tasks: tasks }
     }
 
     pub(super) fn last_setup(&self) -> String {
@@ -46,17 +52,24 @@ impl Relay {
     }
 }
 
-async fn accept(listener: TcpListener, camera: u16, rule: Rule, setups: Arc<Mutex<Vec<String>>>) {
+/// Where a relay writes down what it hears.
+#[derive(Clone)]
+struct Ear {
+    setups: Setups,
+    reports: Reports,
+}
+
+async fn accept(listener: TcpListener, camera: u16, rule: Rule, ear: Ear) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
         let server = TcpStream::connect(("127.0.0.1", camera)).await.unwrap();
-        connections.spawn(connection(client, server, rule, Arc::clone(&setups)));
+        connections.spawn(connection(client, server, rule, ear.clone()));
     }
 }
 
 /// One connection. The tracks of it share a pair of sockets, in the order of their SETUP.
-async fn connection(client: TcpStream, server: TcpStream, rule: Rule, setups: Arc<Mutex<Vec<String>>>) {
+async fn connection(client: TcpStream, server: TcpStream, rule: Rule, ear: Ear) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut tasks = JoinSet::new();
@@ -78,12 +91,12 @@ async fn connection(client: TcpStream, server: TcpStream, rule: Rule, setups: Ar
         };
         let Some(mut request) = request else { return };
         if let Some(transport) = between(&request, b"Transport: ") {
-            setups.lock().unwrap().push(transport);
+            ear.setups.lock().unwrap().push(transport);
         }
         if let Some(ports) = between(&request, b"client_port=") {
             let (pair, rtp, rtcp) = Way::bind(first_port(&ports)).await;
-            tasks.spawn(Arc::clone(&pair).run(rtp, 0, rule));
-            tasks.spawn(Arc::clone(&pair).run(rtcp, 1, |_| Fate::Pass));
+            tasks.spawn(Arc::clone(&pair).run(rtp, 0, rule, Arc::default()));
+            tasks.spawn(Arc::clone(&pair).run(rtcp, 1, |_| Fate::Pass, Arc::clone(&ear.reports)));
             request = replaced(&request, &ports, &pair.pair());
             way = Some(pair);
         }
@@ -146,7 +159,7 @@ impl Way {
         format!("{}-{}", self.port, self.port + 1)
     }
 
-    async fn run(self: Arc<Self>, socket: UdpSocket, offset: u16, rule: Rule) {
+    async fn run(self: Arc<Self>, socket: UdpSocket, offset: u16, rule: Rule, reports: Reports) {
         let mut buffer = [0; 2048];
         let mut held: Option<Vec<u8>> = None;
         let mut count = 0;
@@ -154,6 +167,7 @@ impl Way {
             let (bytes, from) = socket.recv_from(&mut buffer).await.unwrap();
             let packet = &buffer[..bytes];
             if from.port() == self.client + offset {
+                reports.lock().unwrap().push(packet.to_vec());
                 let server = self.server.load(Ordering::Relaxed) + offset;
                 socket.send_to(packet, ("127.0.0.1", server)).await.unwrap();
                 continue;

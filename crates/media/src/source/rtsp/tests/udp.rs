@@ -4,6 +4,8 @@ use super::{
     relay::{Fate, Relay, Rule},
     *,
 };
+use media_proto::rtcp::Rtcp;
+
 use crate::config::RtspTransport;
 
 fn hub_by(port: u16, transport: RtspTransport) -> Hub {
@@ -15,6 +17,11 @@ fn hub_by(port: u16, transport: RtspTransport) -> Hub {
 /// Pulls a camera through a relay: units seen, counting from a keyframe, the counters of the stream, and the transport of
 /// the last SETUP.
 async fn through(rule: Rule, transport: RtspTransport, count: usize) -> (String, u64, String) {
+    let (seen, errors, relay) = relayed(rule, transport, count).await;
+    (seen, errors, relay.last_setup())
+}
+
+async fn relayed(rule: Rule, transport: RtspTransport, count: usize) -> (String, u64, Relay) {
     let camera = Camera::start(0, ("h264", "opus"), "");
     let relay = Relay::start(camera.port, rule).await;
     let hub = hub_by(relay.port, transport);
@@ -24,7 +31,7 @@ async fn through(rule: Rule, transport: RtspTransport, count: usize) -> (String,
     let seen = units(&mut subscription, count).await;
     let errors = reader.stream().counters().inbound_units_in_error.load(std::sync::atomic::Ordering::Relaxed);
     hub.shutdown().await;
-    (seen, errors, relay.last_setup())
+    (seen, errors, relay)
 }
 
 #[tokio::test]
@@ -45,11 +52,21 @@ async fn packets_that_overtake_each_other_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_little_loss_is_lived_with() {
-    let (seen, errors, setup) =
-        through(|count| if count % 50 == 40 { Fate::Drop } else { Fate::Pass }, RtspTransport::Udp, 600).await;
-    assert!(seen.matches('K').count() > 2 && setup.contains("client_port"), "{seen} {setup}");
+async fn a_little_loss_is_lived_with_and_the_camera_hears_of_it() {
+    let little = |count| if count % 50 == 40 { Fate::Drop } else { Fate::Pass };
+    let (seen, errors, relay) = relayed(little, RtspTransport::Udp, 700).await;
+    assert!(seen.matches('K').count() > 2 && relay.last_setup().contains("client_port"), "{seen}");
     assert!(errors > 1, "{errors}");
+    let reports: Vec<Rtcp> = {
+        let sent = relay.reports.lock().unwrap();
+        sent.iter().flat_map(|packet| media_proto::rtcp::parse(packet).unwrap()).collect()
+    };
+    let tells_loss = |report: &Rtcp| matches!(report, Rtcp::ReceiverReport { blocks, .. } if blocks.iter().any(|block| block.lost > 0));
+    assert!(reports.iter().any(tells_loss), "{reports:?}");
+    let wants_keyframe = |report: &&Rtcp| matches!(report, Rtcp::KeyframeWanted { .. });
+    let asked = reports.iter().filter(wants_keyframe).count();
+    // At most once in two seconds.
+    assert!((1..20).contains(&asked), "{asked}");
 }
 
 #[tokio::test]
