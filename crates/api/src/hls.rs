@@ -17,13 +17,15 @@ use domain::{ErrorKind, PathName};
 use media::{
     Hub,
     admission::Action,
-    hls::{Muxers, Resource},
+    hls::{Muxers, Resource, Text},
 };
 use tower_http::compression::CompressionLayer;
 
 use crate::{caller::Caller, problem::Problem};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+/// How a playlist may be kept that shows a viewer's token.
+const PERSONAL: &str = "no-store";
 const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD";
 
 /// What the routes work on.
@@ -39,12 +41,13 @@ pub struct Hls {
 pub fn router(state: Hls) -> Router {
     Router::new()
         .route("/{*rest}", any(serve))
-        .layer(CompressionLayer::new().compress_when(is_playlist))
+        .layer(CompressionLayer::new().compress_when(is_personal))
         .with_state(state)
 }
 
-fn is_playlist(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value == PLAYLIST)
+/// What is made for one viewer alone is compressed for that viewer; other playlists come compressed.
+fn is_personal(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    headers.get(header::CACHE_CONTROL).is_some_and(|value| value == PERSONAL)
 }
 
 /// What a URL means.
@@ -106,7 +109,7 @@ impl Hls {
         let query = parts.uri.query().unwrap_or_default();
         let answer = self.muxers.request(path, file, query).await;
         Ok(match answer.map_err(|error| problem(error, query.contains("_HLS_msn=")))? {
-            Resource::Playlist(text) => playlist(text, token(query)),
+            Resource::Playlist(text) => playlist(&text, token(query), &parts.headers),
             Resource::Media(bytes) => media(&bytes, &parts.headers),
         })
     }
@@ -128,13 +131,29 @@ fn refusal(problem: Problem) -> Response {
     response
 }
 
-fn playlist(text: String, token: Option<&str>) -> Response {
-    let text = match token {
-        Some(token) => with_query(&text, token),
-        None => text,
-    };
-    let cached = if token.is_some() { "no-store" } else { "no-cache" };
-    ([(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, cached)], text).into_response()
+/// A playlist; one that is alike for all viewers was compressed once for all of them.
+fn playlist(text: &Text, token: Option<&str>, headers: &HeaderMap) -> Response {
+    let common = |cached: &'static str| [(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, cached)];
+    if let Some(token) = token {
+        let text = with_query(&String::from_utf8_lossy(&text.plain()), token);
+        return (common(PERSONAL), text).into_response();
+    }
+    let vary = [(header::VARY, "accept-encoding")];
+    if takes_gzip(headers) {
+        let packed = [(header::CONTENT_ENCODING, "gzip")];
+        return (common("no-cache"), vary, packed, Body::from(text.gzip())).into_response();
+    }
+    (common("no-cache"), vary, Body::from(text.plain())).into_response()
+}
+
+/// Whether gzip is accepted (RFC 9110 section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|line| line.to_str().ok());
+    let mut codings =
+        lines.flat_map(|line| line.split(',')).map(|coding| coding.split_once(';').unwrap_or((coding, "")));
+    let refused =
+        |weight: &str| weight.trim().strip_prefix("q=").is_some_and(|q| q.trim_matches(['0', '.']).is_empty());
+    codings.any(|(name, weight)| name.trim().eq_ignore_ascii_case("gzip") && !refused(weight))
 }
 
 /// The pair of the query that shows who asks. What could end a URI inside a playlist is left out.

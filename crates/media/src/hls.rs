@@ -2,15 +2,19 @@
 //!
 //! A packager pulls the stream once and cuts it into parts and segments of fragmented MP4 (H.264, H.265, AAC, Opus; other
 //! tracks are left out). What it publishes is immutable and shared by all viewers; a request waits on a watch, never on a
-//! lock. A source outage leaves the playlist standing; when pictures come again they follow a discontinuity.
+//! lock. While the source is away the playlist goes on with gaps; when pictures come again they follow a discontinuity.
+//! The main stream of a camera lists the sub stream as a second rendition when that runs, too.
 
 mod cutter;
+mod edition;
 mod packager;
+mod publication;
 mod sounds;
 mod window;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -19,18 +23,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{PathName, SessionId, WallTime};
-use media_proto::hls::Directives;
-use tokio::sync::watch;
+use domain::{Camera, PathName, SessionId, WallTime};
+use media_proto::hls::{Directives, multivariant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{Error, Hub, admission::Permit, config::Global, hub::ReaderKind, stream::wall_now};
+use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, config::Global, hub::ReaderKind, stream::wall_now};
 
-use packager::Packager;
+pub use edition::Text;
+use packager::{LOW_LATENCY, PLAIN, Packager};
+use window::Frame;
 
 /// Requests that may wait at a time, over all paths.
 const WAITING_MAX: usize = 20_000;
+/// A segment is cut without a keyframe when it would be longer than this, or than half as much again as is configured.
+const SEGMENT_MAX: Duration = Duration::from_secs(6);
+/// A multivariant playlist waits this long for the camera's other rendition.
+const KIN_WAIT: Duration = Duration::from_secs(4);
 
 /// How packagers cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +58,13 @@ pub struct Config {
     pub segment_max_bytes: usize,
     /// How long a packager lives after its last request.
     pub close_after: Duration,
+}
+
+impl Config {
+    /// The longest a segment may be.
+    fn segment_max(&self) -> Duration {
+        SEGMENT_MAX.max(self.segment_duration.mul_f64(1.5))
+    }
 }
 
 impl From<&Global> for Config {
@@ -69,7 +89,7 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 pub enum Resource {
     /// A playlist: changes all the time.
-    Playlist(String),
+    Playlist(Text),
     /// Media: never changes under its name.
     Media(Bytes),
 }
@@ -90,13 +110,21 @@ pub struct MuxerSnapshot {
 }
 
 /// All packagers. Cloning gives another handle.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Muxers(Arc<Shared>);
 
-#[derive(Debug)]
+impl fmt::Debug for Muxers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Muxers").field("packagers", &self.packagers().len()).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     global: watch::Receiver<Arc<Global>>,
     hub: Hub,
+    catalogue: Arc<dyn Catalogue>,
+    /// Where the timelines of all packagers begin.
+    epoch: Instant,
     stop: CancellationToken,
     tasks: TaskTracker,
     packagers: Mutex<BTreeMap<PathName, Arc<Packager>>>,
@@ -104,15 +132,21 @@ struct Shared {
 }
 
 impl Muxers {
-    /// No packagers yet. Each is made by what `global` says then, and keeps to it; `stop` ends those to come.
+    /// No packagers yet. Each is made by what `global` says then, and keeps to it; `catalogue` tells which streams are of one
+    /// camera; `stop` ends the packagers.
     #[must_use]
-    pub fn new(global: watch::Receiver<Arc<Global>>, hub: Hub, stop: CancellationToken) -> Self {
-        let packagers = Mutex::default();
-        let waiting = AtomicUsize::new(0);
-        Self(Arc::new(Shared { global, hub, stop, tasks: TaskTracker::new(), packagers, waiting }))
+    pub fn new(
+        global: watch::Receiver<Arc<Global>>,
+        hub: Hub,
+        catalogue: Arc<dyn Catalogue>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (packagers, waiting) = (Mutex::default(), AtomicUsize::new(0));
+        let (epoch, tasks) = (Instant::now(), TaskTracker::new());
+        Self(Arc::new(Shared { global, hub, catalogue, epoch, stop, tasks, packagers, waiting }))
     }
 
-    /// Answers a request for `file` of a path: `index.m3u8`, `main_stream.m3u8`, or media that a playlist names.
+    /// Answers a request for `file` of a path: `index.m3u8` or `index_fmp4.m3u8` (without low latency), and what these name.
     ///
     /// # Errors
     /// [`Error::NotConfigured`], [`Error::NoStream`] and [`Error::SourceNotReady`] as for every reader;
@@ -123,13 +157,61 @@ impl Muxers {
         let packager = self.packager(path)?;
         packager.touch();
         let _waiting = Waiting::enter(&self.0.waiting)?;
-        let resource = packager.answer(file, directives).await?;
+        let resource = match file {
+            "index.m3u8" => self.index(&packager, LOW_LATENCY).await?,
+            "index_fmp4.m3u8" => self.index(&packager, PLAIN).await?,
+            _ => packager.answer(file, directives, &self.running(packager.kin())).await?,
+        };
         let bytes = match &resource {
-            Resource::Playlist(text) => text.len(),
+            Resource::Playlist(text) => text.plain().len(),
             Resource::Media(media) => media.len(),
         };
         packager.count_sent(bytes as u64);
         Ok(resource)
+    }
+
+    /// The multivariant playlist. That of a main stream also lists the sub stream when it runs; that of a sub stream is
+    /// asked for by those who want the small picture, and lists it alone.
+    async fn index(&self, packager: &Packager, file: &str) -> Result<Resource, Error> {
+        let mut variants = vec![packager.variant(file, packager).await?];
+        if let Some(other) = self.lesser(packager.path()).and_then(|sub| self.packager(&sub).ok()) {
+            other.touch();
+            let known = timeout(KIN_WAIT, other.variant(file, packager)).await;
+            variants.extend(known.ok().and_then(Result::ok).filter(|_| other.frame() == packager.frame()));
+        }
+        Ok(Resource::Playlist(Text::new(multivariant(&variants))))
+    }
+
+    /// The sub stream of a main stream, when it runs.
+    fn lesser(&self, path: &PathName) -> Option<PathName> {
+        let camera = self.camera(path)?;
+        let sub = camera.sub.filter(|_| camera.main.as_ref() == Some(path))?;
+        self.0.hub.path_snapshot(&sub).filter(|sub| sub.is_ready()).map(|_| sub)
+    }
+
+    fn camera(&self, path: &PathName) -> Option<Camera> {
+        let of = |camera: &Camera| camera.main.as_ref() == Some(path) || camera.sub.as_ref() == Some(path);
+        self.0.catalogue.cameras().into_iter().find(of)
+    }
+
+    /// The paths of the other streams of a path's camera.
+    fn kin(&self, path: &PathName) -> Vec<PathName> {
+        let streams = self.camera(path).into_iter().flat_map(|camera| [camera.main, camera.sub]).flatten();
+        streams.filter(|other| other != path).collect()
+    }
+
+    /// The packagers of these paths, those there are.
+    fn running(&self, paths: &[PathName]) -> Vec<Arc<Packager>> {
+        if paths.is_empty() {
+            return vec![];
+        }
+        let packagers = self.packagers();
+        paths.iter().filter_map(|path| packagers.get(path).cloned()).collect()
+    }
+
+    /// What the packager of another stream of the same camera has decided.
+    fn kin_frame(&self, packager: &Packager) -> Option<Frame> {
+        self.running(packager.kin()).iter().find_map(|other| other.frame())
     }
 
     /// All packagers, in the order of their paths.
@@ -151,6 +233,10 @@ impl Muxers {
     }
 
     fn packager(&self, path: &PathName) -> Result<Arc<Packager>, Error> {
+        if let Some(packager) = self.packagers().get(path) {
+            return Ok(Arc::clone(packager));
+        }
+        let kin = self.kin(path);
         let mut packagers = self.packagers();
         if let Some(packager) = packagers.get(path) {
             return Ok(Arc::clone(packager));
@@ -158,12 +244,12 @@ impl Muxers {
         let permit = Permit::new("hls".into(), ());
         let reader = self.0.hub.attach(path, permit, ReaderKind::HlsMuxer, SessionId::from_uuid(Uuid::new_v4()))?;
         let config = Config::from(&**self.0.global.borrow());
-        let packager = Arc::new(Packager::new(path.clone(), config, wall_now()));
+        let packager = Arc::new(Packager::new(path.clone(), config, kin, wall_now()));
         packagers.insert(path.clone(), Arc::clone(&packager));
         let (muxers, running) = (self.clone(), Arc::clone(&packager));
         self.0.tasks.spawn(async move {
             tokio::select! {
-                () = running.run(&reader) => {}
+                () = running.run(&reader, muxers.0.epoch, || muxers.kin_frame(&running)) => {}
                 () = running.unused() => {}
                 () = muxers.0.stop.cancelled() => {}
             }

@@ -113,6 +113,8 @@ pub struct Counters {
 pub enum Join {
     /// At the newest keyframe held, so that a picture shows at once.
     NewestKeyframe,
+    /// At the oldest keyframe held, to learn of the past what can be learnt.
+    OldestKeyframe,
     /// With the next keyframe to come.
     NextKeyframe,
 }

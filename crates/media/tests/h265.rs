@@ -15,10 +15,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{PathName, Secret};
+use domain::{Camera, CameraId, PathName, Secret};
 use media::{
     Hub,
     admission::TokenPolicy,
+    catalogue::Catalogue,
     config,
     hls::{Muxers, Resource},
     rtsp::{Config, Server},
@@ -199,7 +200,7 @@ async fn new_parameter_sets_in_mid_stream_are_described_and_begin_a_new_initiali
     );
     let _publisher = program("ffmpeg", &words(&arguments)).spawn().unwrap();
     world.ready("cam").await;
-    let muxers = Muxers::new(watch::channel(Arc::default()).1, world.hub.clone(), CancellationToken::new());
+    let muxers = muxers(&world);
     assert!(text(&muxers, "index.m3u8").await.contains("RESOLUTION=320x180"));
     let started = Instant::now();
     let mut playlist = String::new();
@@ -216,10 +217,28 @@ async fn new_parameter_sets_in_mid_stream_are_described_and_begin_a_new_initiali
     tokio::fs::remove_file(&clip).await.unwrap();
 }
 
+/// Nothing says which streams are of one camera.
+struct NoCameras;
+
+impl Catalogue for NoCameras {
+    fn camera(&self, _: CameraId) -> Option<Camera> {
+        None
+    }
+
+    fn cameras(&self) -> Vec<Camera> {
+        vec![]
+    }
+}
+
+fn muxers(world: &World) -> Muxers {
+    let global = watch::channel(Arc::default()).1;
+    Muxers::new(global, world.hub.clone(), Arc::new(NoCameras), CancellationToken::new())
+}
+
 /// A file of LL-HLS.
 async fn file(muxers: &Muxers, name: &str) -> Bytes {
     match muxers.request(&PathName::new("cam").unwrap(), name, "").await.unwrap() {
-        Resource::Playlist(text) => text.into(),
+        Resource::Playlist(text) => text.plain(),
         Resource::Media(bytes) => bytes,
     }
 }
@@ -233,7 +252,7 @@ async fn ll_hls_serves_it_as_hvc1() {
     for (name, clip) in [("closed", closed().await), ("open", open().await)] {
         let world = World::start();
         let _publisher = world.publish(&clip, "tcp", "cam").await;
-        let muxers = Muxers::new(watch::channel(Arc::default()).1, world.hub.clone(), CancellationToken::new());
+        let muxers = muxers(&world);
         let index = text(&muxers, "index.m3u8").await;
         assert!(index.contains("CODECS=\"hvc1.1.6.L60.90\"") && index.contains("RESOLUTION=320x180"), "{index}");
         let started = Instant::now();

@@ -103,7 +103,7 @@ impl Engine {
         };
         let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
             .map_err(|error| webrtc_taken(loaded, error))?;
-        let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), stop.child_token());
+        let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), catalogue.clone(), stop.child_token());
         Ok(Self { policy, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
     }
 

@@ -4,6 +4,7 @@
 //! A missing program fails a test with the name of what is missing; nothing here is mocked.
 
 pub mod clip;
+pub mod hls_check;
 pub mod picture;
 pub mod ports;
 pub mod process;

@@ -177,7 +177,8 @@ mod served {
         let id = SessionId::from_uuid(Uuid::new_v4());
         let path = PathName::new("yard/gate").unwrap();
         let publisher = hub.publish(&path, permit, PublisherKind::RtspSession, id, &[track]).unwrap();
-        let muxers = Muxers::new(watch::channel(Arc::default()).1, hub.clone(), CancellationToken::new());
+        let muxers =
+            Muxers::new(watch::channel(Arc::default()).1, hub.clone(), Arc::new(NoCameras), CancellationToken::new());
         let router = router(Hls { hub: hub.clone(), muxers });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -109,7 +109,8 @@ impl Bench {
             tcp_address: Some("127.0.0.1:0".parse().unwrap()),
             ..Default::default()
         };
-        let engine = Engine::start(config, hub.clone(), Arc::new(Cameras(cameras)), cancel.clone()).unwrap();
+        let catalogue = Arc::new(Cameras(cameras));
+        let engine = Engine::start(config, hub.clone(), catalogue.clone(), cancel.clone()).unwrap();
         let (sender, reports) = mpsc::channel(16);
         let own = Router::new()
             .route("/witness", get(move || async move { Html(page) }))
@@ -117,7 +118,8 @@ impl Bench {
             .route("/live/test/witness", get(move || async move { Html(page) }))
             .route("/witness/report", post(report))
             .with_state(sender);
-        let muxers = Muxers::new(watch::Sender::new(Arc::default()).subscribe(), hub.clone(), cancel.child_token());
+        let global = watch::Sender::new(Arc::default()).subscribe();
+        let muxers = Muxers::new(global, hub.clone(), catalogue, cancel.child_token());
         let hls = hls::router(Hls { hub: hub.clone(), muxers });
         let state = Whep { hub: hub.clone(), engine: engine.clone(), hls_port: 8888 };
         let wall = Wall { engine: engine.clone(), policy };

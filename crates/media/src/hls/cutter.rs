@@ -11,12 +11,10 @@ use media_proto::{
 
 use super::{Config, sounds::Sounds};
 
-/// A segment is cut without a keyframe when it would be longer than this.
-pub(super) const SEGMENT_MAX: Duration = Duration::from_secs(6);
 /// Pictures further apart than this belong to two timelines.
 const BREAK: Duration = Duration::from_secs(2);
-/// Decoding times are shifted by this much, so that the first ones are not below zero.
-const SHIFT_US: i64 = 10_000_000;
+/// The fewest pictures of a part.
+const PICTURES_MIN: f64 = 2.0;
 /// How much longer than its pictures a part may be, for cameras whose clock is uneven.
 const UNEVEN: f64 = 1.08;
 
@@ -63,11 +61,15 @@ pub(super) struct Cutter {
     /// The next segment needs an initialisation segment: the first one, after a break, after new parameter sets.
     init_due: bool,
     segment_max: Duration,
+    /// The longest a part may be, once that is decided.
+    part_max: Option<Duration>,
+    /// What is added to times, so that the first ones are not below zero and renditions of a camera are in step.
+    shift_us: i64,
 }
 
 impl Cutter {
     /// `None` when the stream has no video of H.264 or H.265.
-    pub(super) fn new(config: Config, tracks: &[Track]) -> Option<Self> {
+    pub(super) fn new(config: Config, tracks: &[Track], shift_us: i64) -> Option<Self> {
         let video = tracks.iter().find(|track| matches!(track.codec, Codec::H264 { .. } | Codec::H265 { .. }))?.clone();
         let fits = |track: &&Track| matches!(track.codec, Codec::Aac { .. } | Codec::Opus { .. });
         let sounds = tracks.iter().find(fits).cloned().map(Sounds::new);
@@ -76,6 +78,9 @@ impl Cutter {
         let frame_ticks = (f64::from(video.clock_rate.get()) / frame) as i64;
         let depth = said.and_then(|said| said.max_num_reorder).unwrap_or(0);
         Some(Self {
+            segment_max: config.segment_max(),
+            part_max: None,
+            shift_us,
             config,
             sounds,
             dts: dts::Estimator::new(depth, frame_ticks),
@@ -88,26 +93,72 @@ impl Cutter {
             segment_bytes: 0,
             sequence: 0,
             init_due: true,
-            segment_max: SEGMENT_MAX,
         })
     }
 
     /// The longest a part may be: the configured length as a whole number of pictures.
     pub(super) fn part_target(&self) -> Duration {
-        let picture = self.duration(self.interval.unwrap_or(1)).as_secs_f64().max(0.001);
-        let pictures = (self.config.part_duration.as_secs_f64() / picture).round().max(1.0);
+        if let Some(decided) = self.part_max {
+            return decided;
+        }
+        let picture = self.picture_s();
+        let pictures = (self.config.part_duration.as_secs_f64() / picture).round().max(PICTURES_MIN);
         // Whole milliseconds, so that the playlist's text says exactly what is meant.
         Duration::from_millis((pictures * picture * UNEVEN * 1000.0).ceil() as u64)
     }
 
-    /// From now on a segment is cut, if need be without a keyframe, before it is longer than this.
-    pub(super) fn limit_segments(&mut self, longest: Duration) {
-        self.segment_max = longest;
+    /// The length of the pictures that fit into a part no longer than `target`.
+    pub(super) fn part_within(&self, target: Duration) -> Duration {
+        let picture = self.picture_s();
+        Duration::from_secs_f64((target.as_secs_f64() / picture).floor() * picture)
+    }
+
+    fn picture_s(&self) -> f64 {
+        self.duration(self.interval.unwrap_or(1)).as_secs_f64().max(0.001)
+    }
+
+    /// From now on no segment is longer than `segment`, if need be it is cut without a keyframe, and no part than `part`.
+    pub(super) fn keep_to(&mut self, segment: Duration, part: Duration) {
+        self.segment_max = segment;
+        self.part_max = Some(part);
+    }
+
+    /// The source gives nothing any more: what is there becomes a part, and what may follow is another timeline.
+    pub(super) fn pause(&mut self) -> Option<Cut> {
+        let last = self.finish_part();
+        self.end_timeline();
+        last
+    }
+
+    /// Takes what the stream now consists of. Other tracks than before end the timeline; without video that can be shown
+    /// nothing is cut until there is some.
+    pub(super) fn describe(&mut self, tracks: &[Track]) -> Option<Cut> {
+        let fresh = Self::new(self.config.clone(), tracks, self.shift_us)?;
+        let same = |new: &Track, old: &Track| {
+            new.id == old.id && new.clock_rate == old.clock_rate && is_same(&new.codec, &old.codec)
+        };
+        let same_audio = match (&fresh.sounds, &self.sounds) {
+            (Some(new), Some(old)) => same(new.track(), old.track()),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same_audio && same(&fresh.video, &self.video) {
+            return None;
+        }
+        let last = self.pause();
+        let (sequence, segment_max, part_max) = (self.sequence, self.segment_max, self.part_max);
+        *self = Self { sequence, segment_max, part_max, ..fresh };
+        last
     }
 
     /// Readers of the ring were put forward: what follows is another timeline.
     pub(super) fn note_gap(&mut self) {
         self.end_timeline();
+    }
+
+    /// Whether a unit is of the video that is shown.
+    pub(super) fn is_picture(&self, unit: &AccessUnit) -> bool {
+        unit.head().track == self.video.id
     }
 
     /// Takes the next unit.
@@ -205,17 +256,19 @@ impl Cutter {
     fn finish_part_at(&mut self, end: i64) -> Option<Cut> {
         let pictures = std::mem::take(&mut self.pictures);
         let independent = pictures.first()?.keyframe;
-        let duration = self.duration(end - self.part_start);
+        // A picture that was late makes its part longer than is allowed to be said; the next segment's date puts it right.
+        let duration = self.duration(end - self.part_start).min(self.part_max.unwrap_or(Duration::MAX));
         let of_pictures = |ticks| MediaTime::new(ticks, self.video.clock_rate);
         let (from, until) = (of_pictures(self.part_start), of_pictures(end));
+        let shift_us = self.shift_us;
         let sounds = self.sounds.as_mut().and_then(|sounds| {
             let rate = sounds.track().clock_rate;
             let (first, samples) = sounds.take(from.ticks_at(rate), until.ticks_at(rate))?;
-            Some((sounds.track().id, shifted(first, rate), samples))
+            Some((sounds.track().id, shifted(first, rate, shift_us), samples))
         });
         let mut runs = vec![Run {
             track: self.video.id,
-            base_decode_time: shifted(self.part_start, self.video.clock_rate),
+            base_decode_time: shifted(self.part_start, self.video.clock_rate, self.shift_us),
             samples: &pictures,
         }];
         if let Some((track, base_decode_time, samples)) = &sounds {
@@ -273,6 +326,12 @@ pub(super) fn has_video(tracks: &[Track]) -> bool {
     tracks.iter().any(|track| track.kind() == TrackKind::Video)
 }
 
-fn shifted(ticks: i64, rate: NonZeroU32) -> u64 {
-    u64::try_from(ticks + MediaTime::from_us(SHIFT_US, rate).ticks).unwrap_or(0)
+/// The same codec with the same settings. Parameter sets of video may differ: keyframes bring theirs.
+fn is_same(new: &Codec, old: &Codec) -> bool {
+    let both_video = new.kind() == TrackKind::Video && old.kind() == TrackKind::Video;
+    if both_video { std::mem::discriminant(new) == std::mem::discriminant(old) } else { new == old }
+}
+
+fn shifted(ticks: i64, rate: NonZeroU32, shift_us: i64) -> u64 {
+    u64::try_from(ticks + MediaTime::from_us(shift_us, rate).ticks).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! The packager of one path: pulls the stream, publishes windows, answers requests.
+//! The packager of one path: pulls the stream, publishes editions, answers requests.
 
 use std::{
     sync::{
@@ -9,33 +9,43 @@ use std::{
 };
 
 use domain::{PathName, WallTime};
-use media_proto::hls::{Directives, Opening};
+use media_proto::{
+    AccessUnit,
+    hls::{Directives, RenditionReport, Variant},
+};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     Config, MuxerSnapshot, Resource,
-    cutter::{Cut, Cutter, Init, SEGMENT_MAX, has_video},
-    window::{Frame, MEDIA_PLAYLIST, Part, Readiness, Segment, Window},
+    cutter::{Cut, Cutter, has_video},
+    edition::{Edition, Form},
+    publication::Publication,
+    window::{Frame, Readiness},
 };
 use crate::{
     Error, Pulled,
     hub::Reader,
-    stream::{Backlog, Join, wall_now},
+    stream::{Backlog, Join, Stream, wall_now},
 };
 
-/// A playlist waits for the first segment for at most this long.
+/// The low-latency media playlist's name.
+pub(super) const LOW_LATENCY: &str = "main_stream.m3u8";
+/// The name of the media playlist of whole segments.
+pub(super) const PLAIN: &str = "main_stream_fmp4.m3u8";
+/// A playlist waits for the first segments for at most this long.
 const FIRST_WAIT: Duration = Duration::from_secs(15);
-/// Initialisation segments kept; older ones belong to segments that are gone.
-const INITS_MAX: usize = 10_000;
+/// A source that gives no picture for this long, or for [`OUTAGE_PICTURES`] pictures, is missed: gaps are published.
+const OUTAGE_AFTER: Duration = Duration::from_secs(2);
+const OUTAGE_PICTURES: u32 = 4;
 
 /// What is published.
 #[derive(Clone, Debug)]
 enum Published {
     Nothing,
-    Window(Arc<Window>),
+    Edition(Arc<Edition>),
     /// The stream cannot be had or shown, with the reason.
     Failed(Arc<Error>),
 }
@@ -48,14 +58,17 @@ pub(super) struct Packager {
     last_request: AtomicI64,
     sent: AtomicU64,
     discarded: AtomicU64,
+    /// Paths of the camera's other streams.
+    kin: Vec<PathName>,
     published: watch::Sender<Published>,
 }
 
 impl Packager {
-    pub(super) fn new(path: PathName, config: Config, now: WallTime) -> Self {
+    pub(super) fn new(path: PathName, config: Config, kin: Vec<PathName>, now: WallTime) -> Self {
         Self {
             path,
             config,
+            kin,
             created: now,
             last_request: AtomicI64::new(now.unix_us()),
             sent: AtomicU64::new(0),
@@ -66,6 +79,10 @@ impl Packager {
 
     pub(super) fn path(&self) -> &PathName {
         &self.path
+    }
+
+    pub(super) fn kin(&self) -> &[PathName] {
+        &self.kin
     }
 
     pub(super) fn touch(&self) {
@@ -107,77 +124,116 @@ impl Packager {
         });
     }
 
-    /// Pulls the stream until it ends or cannot be shown.
-    pub(super) async fn run(&self, reader: &Reader) {
-        if let Err(error) = self.package(reader).await {
+    /// Pulls the stream until it ends or cannot be shown. `epoch` is where the timelines of all packagers begin; `kin_frame`
+    /// says what another rendition of the camera has decided.
+    pub(super) async fn run(&self, reader: &Reader, epoch: Instant, kin_frame: impl Fn() -> Option<Frame>) {
+        if let Err(error) = self.package(reader, epoch, kin_frame).await {
             self.published.send_replace(Published::Failed(Arc::new(error)));
         }
     }
 
-    async fn package(&self, reader: &Reader) -> Result<(), Error> {
+    async fn package(&self, reader: &Reader, epoch: Instant, kin: impl Fn() -> Option<Frame>) -> Result<(), Error> {
         let tracks = reader.ready().await?.tracks;
-        let mut subscription = reader.stream().subscribe(Join::NewestKeyframe, Backlog::Deep);
+        let stream = reader.stream();
+        let mut subscription = stream.subscribe(Join::OldestKeyframe, Backlog::Deep);
         let unfit = || {
             let found = if has_video(&tracks) { "its video is neither H.264 nor H.265" } else { "it has no video" };
             Error::Unsupported(format!("path {} cannot be shown as HLS: {found}", self.path))
         };
-        let mut cutter = Cutter::new(self.config.clone(), &tracks).ok_or_else(unfit)?;
-        let mut publication = Publication::new(self.created);
+        let shift_us = shift_us(stream, epoch);
+        let cutter = Cutter::new(self.config.clone(), &tracks, shift_us).ok_or_else(unfit)?;
+        let publication = Publication::new(self.created, self.config.clone());
+        let mut work = Work { cutter, publication, silence: Silence::new(), kin };
         loop {
-            match subscription.pull().await {
-                Pulled::Described(_) => {}
-                Pulled::Unit(unit) => {
-                    for cut in cutter.push(&unit) {
-                        if publication.take(cut, &cutter, &self.config) {
-                            let window = publication.window();
-                            cutter.limit_segments(Duration::from_secs(window.frame.target_duration_s));
-                            self.published.send_replace(Published::Window(window));
-                        }
+            let news = tokio::select! {
+                pulled = subscription.pull() => match pulled {
+                    Pulled::Described(description) => work.described(&description.tracks),
+                    Pulled::Unit(unit) => work.push(&unit, stream),
+                    Pulled::Gap(units) => {
+                        self.discarded.fetch_add(units, Ordering::Relaxed);
+                        work.cutter.note_gap();
+                        false
                     }
-                }
-                Pulled::Gap(units) => {
-                    self.discarded.fetch_add(units, Ordering::Relaxed);
-                    cutter.note_gap();
-                }
-                Pulled::End => return Ok(()),
+                    Pulled::End => return Ok(()),
+                },
+                () = sleep_until(work.silence.due) => work.missed(),
+            };
+            if news {
+                let edition = Edition::new(work.publication.window().clone());
+                self.published.send_replace(Published::Edition(Arc::new(edition)));
             }
         }
     }
 
-    pub(super) async fn answer(&self, file: &str, directives: Directives) -> Result<Resource, Error> {
-        match file {
-            "index.m3u8" => Ok(Resource::Playlist(self.window(FIRST_WAIT, |_| Ok(true)).await?.variant())),
-            MEDIA_PLAYLIST => {
-                let limit = if directives.msn.is_some() { SEGMENT_MAX * 3 } else { FIRST_WAIT };
-                let window = self.window(limit, |window| match window.readiness(directives) {
-                    Readiness::Ready => Ok(true),
-                    Readiness::Wait => Ok(false),
-                    Readiness::TooFarAhead => Err(Error::Malformed("the playlist is asked for too far ahead".into())),
-                });
-                Ok(Resource::Playlist(window.await?.playlist()))
-            }
-            media => {
-                let known = |window: &Window| Ok(window.media(media).is_some() || !window.is_hinted(media));
-                let window = self.window(SEGMENT_MAX, known).await?;
-                window.media(media).map(Resource::Media).ok_or(Error::NotFound("this HLS file"))
-            }
-        }
-    }
-
-    /// Waits for a window that fits.
-    async fn window(
+    pub(super) async fn answer(
         &self,
-        limit: Duration,
-        fits: impl Fn(&Window) -> Result<bool, Error>,
-    ) -> Result<Arc<Window>, Error> {
+        file: &str,
+        directives: Directives,
+        kin: &[Arc<Self>],
+    ) -> Result<Resource, Error> {
+        let form = match file {
+            LOW_LATENCY => Form::LowLatency,
+            PLAIN => Form::Plain,
+            media => return self.media(media).await,
+        };
+        let low_latency = form == Form::LowLatency;
+        let fits = |edition: &Edition| match edition.window.readiness(directives, low_latency) {
+            Readiness::Ready => Ok(true),
+            Readiness::Wait => Ok(false),
+            Readiness::TooFarAhead => Err(Error::Malformed("the playlist is asked for too far ahead".into())),
+        };
+        let edition = self.edition(|target| target * 3, fits).await?;
+        let reports = || kin.iter().filter_map(|other| other.report(file, self)).collect();
+        Ok(Resource::Playlist(edition.playlist(form, directives.skip, reports)))
+    }
+
+    async fn media(&self, file: &str) -> Result<Resource, Error> {
+        let known = |edition: &Edition| Ok(edition.window.media(file).is_some() || !edition.window.is_hinted(file));
+        let edition = self.edition(|target| target * 3, known).await?;
+        edition.window.media(file).map(Resource::Media).ok_or(Error::NotFound("this HLS file"))
+    }
+
+    /// What the multivariant playlist of `viewed` says of this rendition, once it is known.
+    pub(super) async fn variant(&self, file: &str, viewed: &Self) -> Result<Variant, Error> {
+        let edition = self.edition(|_| FIRST_WAIT, |_| Ok(true)).await?;
+        Ok(edition.window.variant(uri(file, &self.path, &viewed.path)))
+    }
+
+    /// What the playlists of `viewed` say of this rendition, if both keep to the same durations.
+    fn report(&self, file: &str, viewed: &Self) -> Option<RenditionReport> {
+        let (own, other) = (self.current()?, viewed.current()?);
+        let same = own.window.frame == other.window.frame;
+        same.then(|| own.window.report(uri(file, &self.path, &viewed.path))).flatten()
+    }
+
+    /// What has been decided of the durations.
+    pub(super) fn frame(&self) -> Option<Frame> {
+        self.current().map(|edition| edition.window.frame)
+    }
+
+    fn current(&self) -> Option<Arc<Edition>> {
+        match &*self.published.borrow() {
+            Published::Edition(edition) => Some(Arc::clone(edition)),
+            Published::Nothing | Published::Failed(_) => None,
+        }
+    }
+
+    /// Waits for an edition that fits: for the first one as long as a source may need, for another as long as `limit` makes
+    /// of the target duration.
+    async fn edition(
+        &self,
+        limit: impl Fn(Duration) -> Duration,
+        fits: impl Fn(&Edition) -> Result<bool, Error>,
+    ) -> Result<Arc<Edition>, Error> {
+        let limit = self.current().map_or(FIRST_WAIT, |edition| limit(edition.window.frame.target_duration()));
         let mut published = self.published.subscribe();
         let waiting = async {
             loop {
                 let now = published.borrow_and_update().clone();
                 match now {
                     Published::Failed(error) => return Err(copy(&error, &self.path)),
-                    Published::Window(window) if fits(&window)? => return Ok(window),
-                    Published::Window(_) | Published::Nothing => {}
+                    Published::Edition(edition) if fits(&edition)? => return Ok(edition),
+                    Published::Edition(_) | Published::Nothing => {}
                 }
                 if published.changed().await.is_err() {
                     return Err(Error::NoStream(self.path.clone()));
@@ -194,6 +250,123 @@ impl Packager {
     }
 }
 
+/// What the task of a packager works on.
+struct Work<K> {
+    cutter: Cutter,
+    publication: Publication,
+    silence: Silence,
+    kin: K,
+}
+
+impl<K: Fn() -> Option<Frame>> Work<K> {
+    /// Takes cuts; true when there is something new to publish.
+    fn take(&mut self, cuts: impl IntoIterator<Item = Cut>) -> bool {
+        let mut news = false;
+        for cut in cuts {
+            if matches!(cut, Cut::Segment { .. }) {
+                self.silence.ended();
+            }
+            news |= self.publication.take(cut, &mut self.cutter, &self.kin);
+        }
+        news
+    }
+
+    fn described(&mut self, tracks: &[media_proto::Track]) -> bool {
+        let last = self.cutter.describe(tracks);
+        self.take(last)
+    }
+
+    fn push(&mut self, unit: &AccessUnit, stream: &Stream) -> bool {
+        if self.cutter.is_picture(unit) {
+            self.silence.broken_by_picture(stream.video_interval());
+        }
+        let cuts = self.cutter.push(unit);
+        self.take(cuts)
+    }
+
+    /// The source is silent: publishes the gap as far as it goes by now.
+    fn missed(&mut self) -> bool {
+        let Some(part) = self.publication.part_target() else {
+            self.silence.due = Instant::now() + OUTAGE_AFTER;
+            return false;
+        };
+        let last = self.silence.begin().then(|| self.cutter.pause()).flatten();
+        let mut news = self.take(last);
+        for _ in 0..self.silence.parts_due(part) {
+            news |= self.publication.miss();
+        }
+        news
+    }
+}
+
+/// How long no picture has come, and how much of that has been published as a gap.
+struct Silence {
+    last_picture: Instant,
+    /// Set while gaps are published: how many parts.
+    gap: Option<u32>,
+    /// When to look again.
+    due: Instant,
+}
+
+impl Silence {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { last_picture: now, gap: None, due: now + OUTAGE_AFTER }
+    }
+
+    fn broken_by_picture(&mut self, interval: Option<Duration>) {
+        if self.gap.is_none() {
+            self.last_picture = Instant::now();
+            let patience = interval.map_or(OUTAGE_AFTER, |interval| (interval * OUTAGE_PICTURES).max(OUTAGE_AFTER));
+            self.due = self.last_picture + patience;
+        }
+    }
+
+    /// Pictures can be shown again.
+    fn ended(&mut self) {
+        self.gap = None;
+        self.broken_by_picture(None);
+    }
+
+    /// True when a gap begins with this.
+    fn begin(&mut self) -> bool {
+        let begins = self.gap.is_none();
+        self.gap.get_or_insert(0);
+        begins
+    }
+
+    /// The parts by which the gap has grown.
+    fn parts_due(&mut self, part: Duration) -> u32 {
+        let now = Instant::now();
+        let silent = now.duration_since(self.last_picture).as_micros() / part.as_micros().max(1);
+        let whole = u32::try_from(silent).unwrap_or(u32::MAX);
+        let grown = whole.saturating_sub(self.gap.unwrap_or(0));
+        self.gap = Some(whole);
+        self.due = self.last_picture + part * whole.saturating_add(1);
+        grown
+    }
+}
+
+/// What is added to the media times of a stream, so that streams of one camera are in step.
+fn shift_us(stream: &Stream, epoch: Instant) -> i64 {
+    /// Streams may be a little older than the packagers, and decoding times must not be below zero.
+    const BEFORE_US: i64 = 3_600_000_000;
+    let (origin, epoch) = (stream.origin(), epoch.into_std());
+    let us = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(0);
+    let later = us(origin.saturating_duration_since(epoch));
+    let earlier = us(epoch.saturating_duration_since(origin)).min(BEFORE_US / 2);
+    BEFORE_US + later - earlier
+}
+
+/// Where the file of one path is, seen from a playlist of another.
+fn uri(file: &str, path: &PathName, from: &PathName) -> String {
+    if path == from {
+        return file.to_owned();
+    }
+    let up = "../".repeat(from.as_str().split('/').count());
+    format!("{up}{path}/{file}")
+}
+
 /// The same refusal for one more request.
 fn copy(error: &Error, path: &PathName) -> Error {
     if let Error::SourceNotReady { reason, .. } = error {
@@ -203,109 +376,4 @@ fn copy(error: &Error, path: &PathName) -> Error {
         return Error::Unsupported(reason.clone());
     }
     Error::NoStream(path.clone())
-}
-
-/// Builds windows out of cuts.
-#[derive(Debug)]
-struct Publication {
-    /// Tenths of a second since 1970: segments are longer, so numbers grow from one packager to the next.
-    base: u64,
-    window: Option<Window>,
-    /// The segment that is being made before the first window is published.
-    first: Option<(Opening, Vec<Arc<Part>>)>,
-    init: Option<Init>,
-}
-
-impl Publication {
-    fn new(created: WallTime) -> Self {
-        let base = u64::try_from(created.unix_us() / 100_000).unwrap_or(0);
-        Self { base, window: None, first: None, init: None }
-    }
-
-    /// Takes a cut; true when there is a new window to publish.
-    fn take(&mut self, cut: Cut, cutter: &Cutter, config: &Config) -> bool {
-        match cut {
-            Cut::Segment { wall, init } => self.begin(wall, init, cutter, config),
-            Cut::Part { data, duration, independent } => {
-                let part = Arc::new(Part { data, duration, independent });
-                match (&mut self.window, &mut self.first) {
-                    (Some(window), _) => {
-                        if let Some(open) = &mut window.open {
-                            open.parts.push(part);
-                        }
-                        true
-                    }
-                    (None, Some((_, parts))) => {
-                        parts.push(part);
-                        false
-                    }
-                    (None, None) => false,
-                }
-            }
-        }
-    }
-
-    fn begin(&mut self, wall: WallTime, init: Option<Init>, cutter: &Cutter, config: &Config) -> bool {
-        let Some(window) = &mut self.window else {
-            return self.begin_first(wall, init, cutter, config);
-        };
-        window.close_segment();
-        let discontinuity = init.is_some();
-        if let Some(init) = init {
-            if window.inits.len() < INITS_MAX {
-                window.inits.push(init.data);
-            }
-            window.codecs = init.codecs;
-            window.resolution = Some(init.resolution);
-        }
-        let opening =
-            Opening { map_uri: map_uri(window.base, window.inits.len()), program_date_time: wall, discontinuity };
-        window.open = Some(Segment { number: window.next, opening, parts: vec![] });
-        window.next += 1;
-        true
-    }
-
-    /// Nothing is published before the first segment is whole: its length sets the target duration for good.
-    fn begin_first(&mut self, wall: WallTime, init: Option<Init>, cutter: &Cutter, config: &Config) -> bool {
-        if let Some((opening, parts)) = self.first.take()
-            && let Some(first) = self.init.take()
-        {
-            let length: Duration = parts.iter().map(|part| part.duration).sum();
-            // A GOP may grow by half before segments are cut without a keyframe, which is then at six seconds.
-            let target =
-                length.mul_f64(1.5).max(config.segment_duration).as_secs_f64().ceil().min(SEGMENT_MAX.as_secs_f64());
-            let frame = Frame {
-                target_duration_s: (target as u64).max(1),
-                part_target: cutter.part_target().max(parts.iter().map(|part| part.duration).max().unwrap_or_default()),
-                segment_count: config.segment_count,
-            };
-            let mut window = Window {
-                frame,
-                base: self.base,
-                inits: vec![first.data],
-                codecs: first.codecs,
-                resolution: Some(first.resolution),
-                frame_rate: first.frame_rate,
-                segments: std::collections::VecDeque::new(),
-                open: Some(Segment { number: self.base, opening, parts }),
-                next: self.base + 1,
-            };
-            window.close_segment();
-            self.window = Some(window);
-            return self.begin(wall, init, cutter, config);
-        }
-        self.init = init;
-        let opening = Opening { map_uri: map_uri(self.base, 1), program_date_time: wall, discontinuity: false };
-        self.first = Some((opening, vec![]));
-        false
-    }
-
-    fn window(&self) -> Arc<Window> {
-        Arc::new(self.window.clone().expect("it is asked for only after a cut that made one"))
-    }
-}
-
-/// The newest initialisation segment's name.
-fn map_uri(base: u64, count: usize) -> String {
-    format!("init_{}.mp4", base + (count as u64).saturating_sub(1))
 }

@@ -142,10 +142,14 @@ impl Ring {
     }
 
     pub(super) fn join(&self, join: Join) -> Cursor {
-        let newest = self.gops.back().copied().filter(|_| join == Join::NewestKeyframe);
+        let held = match join {
+            Join::NewestKeyframe => self.gops.back().copied(),
+            Join::OldestKeyframe => self.gops.front().copied(),
+            Join::NextKeyframe => None,
+        };
         Cursor {
-            next: newest.unwrap_or_else(|| self.end_index()),
-            awaits_keyframe: newest.is_none() && (self.video.is_some() || self.description.version == 0),
+            next: held.unwrap_or_else(|| self.end_index()),
+            awaits_keyframe: held.is_none() && (self.video.is_some() || self.description.version == 0),
             start: Start::Keyframe,
             version: None,
             lost: 0,

@@ -4,6 +4,7 @@
 mod churn;
 mod configuration;
 mod faults;
+mod hls;
 mod players;
 mod scripts;
 mod site;
