@@ -160,7 +160,7 @@ export class Tile {
     if (sample) this.sampledAt = now;
     if (this.hls !== null) {
       if (this.hls.line.read(now)) this.displayedAt = now;
-      if (sample) this.hls.line.onFrame(() => undefined);
+      if (sample) this.hls.line.onFrame("size", () => undefined);
       return;
     }
     for (const seat of [this.seat, this.next]) {
@@ -169,7 +169,7 @@ export class Tile {
       // Closing a connection flushes a last frame to the screen; it is as old as the loss.
       if (seat.slot.covered || !seat.pool.session.isOpen) continue;
       if (moved) this.displayedAt = now;
-      if (sample) seat.line.onFrame((frame) => this.sample(seat, frame.rtp, utcOffsetMs));
+      if (sample) seat.line.onFrame("age", (frame) => this.sample(seat, frame.rtp, utcOffsetMs));
     }
   }
 

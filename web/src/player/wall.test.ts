@@ -18,6 +18,8 @@ vi.mock("./hls", () => ({
 interface FakeVideo extends HTMLVideoElement {
   /** Puts a frame on display. */
   frame(rtp?: number): void;
+  /** Counts a frame that never reaches the screen. */
+  unseen(): void;
 }
 
 function video(): FakeVideo {
@@ -28,6 +30,9 @@ function video(): FakeVideo {
     play: () => Promise.resolve(),
     getVideoPlaybackQuality: () => ({ totalVideoFrames: total, droppedVideoFrames: 0 }),
     requestVideoFrameCallback: (then: (now: number, metadata: object) => void) => waiting.push(then),
+    unseen() {
+      total += 1;
+    },
     frame(rtp?: number) {
       total += 1;
       const called = waiting;
@@ -149,6 +154,23 @@ describe("the wall", () => {
     vi.advanceTimersByTime(3_000);
     expect(view("a")).toMatchObject({ word: "stale", covered: false });
     expect(view("a").ageS).toBeGreaterThanOrEqual(2);
+  });
+
+  it("calls a picture that stood still live again only when a frame is painted, whatever the browser counts", () => {
+    show("a");
+    session(0).ready();
+    const picture = session(0).live("a");
+    picture.frame(1_000);
+    vi.advanceTimersByTime(5_000);
+    picture.unseen();
+    vi.advanceTimersByTime(500);
+    expect(view("a").word).toBe("stale");
+    picture.frame(2_000);
+    vi.advanceTimersByTime(500);
+    expect(view("a").word).toBe("live");
+    picture.unseen(); // while pictures flow the counters are enough
+    vi.advanceTimersByTime(500);
+    expect(view("a").word).toBe("live");
   });
 
   it("keeps slots and pictures when tiles change places", () => {

@@ -271,7 +271,7 @@ export class Wall {
     const line = pool.lines[index];
     const slot = pool.table.slots[index];
     if (line === undefined || slot === undefined) return;
-    line.onFrame((frame) => {
+    line.onFrame("uncover", (frame) => {
       if (!slot.covered || slot.camera === null) return;
       const now = performance.now();
       if (!pool.table.displayed(now, slot, frame.rtp)) return this.uncover(pool, index);

@@ -14,6 +14,9 @@ use crate::{
 /// A viewer that asks for a keyframe gets one from the ring at most this often.
 const REPLAY_EVERY: Duration = Duration::from_millis(500);
 
+/// A source that has sent nothing for so long, or for two pictures, is silent.
+const SILENT: Duration = Duration::from_secs(1);
+
 /// A viewer's place in one stream.
 #[derive(Debug)]
 pub(super) struct Viewing {
@@ -26,6 +29,8 @@ pub(super) struct Viewing {
     /// The next frames come all at once and end now.
     bursts: bool,
     replayed: Option<Instant>,
+    /// The newest GOP is due as soon as the source speaks again.
+    owed: bool,
     /// The viewer wants no more frames per second than this; 0 is all.
     fps_wanted: u32,
     /// The media time of the last frame put up.
@@ -58,6 +63,7 @@ impl Viewing {
             anchor: None,
             bursts: true,
             replayed: None,
+            owed: false,
             fps_wanted: 0,
             put_us: None,
         }
@@ -109,10 +115,9 @@ impl Viewing {
         flow
     }
 
-    /// Begins anew at the newest keyframe, after frames were left out.
+    /// Begins anew at the newest keyframe when the next unit comes, after frames were left out.
     pub(super) fn resume(&mut self) {
-        self.bursts = true;
-        self.subscription.rewind_to_keyframe();
+        self.owed = true;
     }
 
     /// Reads without showing, for what nobody wants to see now.
@@ -124,16 +129,38 @@ impl Viewing {
     }
 
     /// Goes back to the newest keyframe for a viewer that lost its picture; asks the source when none is held.
+    ///
+    /// While the source is silent nothing is sent again: old pictures would pass for live ones.
     pub(super) fn replay(&mut self, now: Instant) -> Replay {
         if self.replayed.is_some_and(|at| now.saturating_duration_since(at) < REPLAY_EVERY) {
             return Replay::TooSoon;
         }
         self.replayed = Some(now);
+        if self.is_silent(now) {
+            self.owed = true;
+            return Replay::SourceSilent;
+        }
         self.bursts = true;
         if self.subscription.rewind_to_keyframe() { Replay::FromRing } else { Replay::NothingHeld }
     }
 
+    fn is_silent(&self, now: Instant) -> bool {
+        let stream = self.reader.stream();
+        let limit = SILENT.max(stream.video_interval().unwrap_or_default() * 2);
+        stream.last_sign_of_life().is_some_and(|at| now.saturating_duration_since(at) > limit)
+    }
+
     fn read(&mut self, flow: &mut Flow) -> Vec<AccessUnit> {
+        let units = self.pull(flow);
+        if !self.owed || units.is_empty() {
+            return units;
+        }
+        self.owed = false;
+        self.bursts = true;
+        if self.subscription.rewind_to_keyframe() { self.pull(flow) } else { units }
+    }
+
+    fn pull(&mut self, flow: &mut Flow) -> Vec<AccessUnit> {
         let mut units = Vec::new();
         while let Some(pulled) = self.subscription.try_pull() {
             match pulled {
@@ -239,6 +266,8 @@ pub(super) enum Replay {
     FromRing,
     /// The source has to be asked.
     NothingHeld,
+    /// The newest GOP follows when the source speaks again.
+    SourceSilent,
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl Whep {
             return;
         }
         match viewing.replay(now) {
-            Replay::TooSoon => {}
+            Replay::TooSoon | Replay::SourceSilent => {}
             Replay::FromRing => {
                 self.flow(peer, feeds, now);
             }
