@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use media::webrtc::wall;
 use relay::Relay;
 use serde_json::json;
 use tokio::{
@@ -25,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 use viewer::{Viewer, wait_for};
-use world::{FPS, World, meta, name};
+use world::{FPS, World, caller, meta, name};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -338,6 +339,34 @@ async fn a_connection_that_fails_says_which_candidates_and_ports() {
     wait_for("the silence", 25 * SECOND, || world.engine.failures().len() == 2).await;
     let reason = &world.engine.failures()[0].reason;
     assert!(reason.starts_with("nothing was heard of the peer (udp 127.0.0.1:"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_gets_the_sub_stream_while_its_way_is_congested() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[1].clone();
+    for path in [&camera.main, &camera.sub] {
+        world.publish(path.as_ref().unwrap(), 25).await;
+    }
+    let server = world.engine.local_addr();
+    let relay = Relay::start(server, 0).await;
+    let (mut wall, offer) = Viewer::new(1, true).await;
+    let request = wall::Request { offer, slots: 1, window_id: "window".into(), caller: caller() };
+    let opened = world.engine.open_wall(request, meta()).await.unwrap();
+    wall.answered(&relay.through(&opened.answer, server));
+    let want = json!({"w": 1920, "h": 1080, "fps": 25});
+    wall.say(json!({"t": "assign", "seq": 1, "slot": 0, "camera": camera.id, "want": want})).await;
+    let rendition =
+        |viewer: &Viewer, wanted: &str| viewer.last("state", 0).is_some_and(|state| state["rendition"] == wanted);
+    wall.until("the main stream", |viewer| rendition(viewer, "main")).await;
+    relay.percent.store(30, Ordering::Relaxed);
+    wall.say(json!({"t": "ping", "ts": 1})).await;
+    wall.until("the sub stream", |viewer| rendition(viewer, "sub")).await;
+    assert_eq!(wall.last("state", 0).unwrap()["reason"], "congestion");
+    let before = wall.seen[0].pictures.len();
+    relay.percent.store(0, Ordering::Relaxed);
+    wall.run(2 * SECOND).await;
+    assert!(wall.seen[0].pictures.len() > before + 20 && rendition(&wall, "sub"));
 }
 
 fn resident_kib() -> u64 {

@@ -46,7 +46,8 @@ class WhepReader {
     const endpoint = new URL(this.options.url, location.href);
     const own = new URL(`index.m3u8${endpoint.search}`, endpoint);
     const response = await fetch(own, { headers: this.authorization() }).catch(() => null);
-    const here = response?.ok && /mpegurl/i.test(response.headers.get("Content-Type") ?? "");
+    // A packager that has nothing yet answers with an error of its own; where there is none, a page answers.
+    const here = response !== null && !/html/i.test(response.headers.get("Content-Type") ?? "html");
     const other = new URL(alternatives[0]);
     other.search = endpoint.search;
     if (!this.closed) this.options.onAlternative(here ? own : other);

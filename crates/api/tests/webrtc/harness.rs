@@ -154,7 +154,9 @@ impl Bench {
     /// What another page reports.
     pub(crate) async fn report_of(&mut self, page: &str) -> Value {
         let mut chromium = self.browse(page);
-        let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await.expect("chromium reports in time").unwrap();
+        let report = timeout(WITNESS_TIMEOUT, self.reports.recv()).await;
+        let report = report.unwrap_or_else(|_| panic!("no report in time; sessions: {:#?}", self.engine.sessions()));
+        let report = report.unwrap();
         chromium.kill().await.unwrap();
         report
     }

@@ -1,6 +1,10 @@
 //! From an SDP offer to a peer connection and its answer. Done on the side of the one who asks, off the media thread.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Instant};
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use media_proto::{Codec, Track, TrackId};
@@ -16,6 +20,8 @@ use super::socket::Candidates;
 
 use crate::Error;
 
+/// What peers report of loss is looked at this often.
+const LOSS_EVERY: Duration = Duration::from_secs(1);
 /// The most media sections in an offer: a wall of 64 tiles, its audio and its data channel.
 const SECTIONS: usize = 66;
 /// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
@@ -132,6 +138,7 @@ pub(super) fn answer(
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .set_send_buffer_video(rtx_packets)
+        .set_stats_interval(Some(LOSS_EVERY))
         .clear_codecs()
         .enable_opus(true, false)
         .enable_pcmu(true, false)

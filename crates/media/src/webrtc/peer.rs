@@ -54,6 +54,8 @@ pub(super) enum Wish {
     Message(ChannelId, Vec<u8>),
     /// The data channel is closed.
     ChannelClosed,
+    /// The peer reports that this part of a track's packets was lost, 0 to 1.
+    Loss(Mid, f32),
     /// A packet came on this track.
     Packet(Mid, Box<RtpPacket>),
 }
@@ -279,6 +281,7 @@ impl Peer {
             Event::ChannelOpen(id, label) => Some(Wish::Channel(id, label)),
             Event::ChannelData(data) => Some(Wish::Message(data.id, data.data)),
             Event::ChannelClose(_) => Some(Wish::ChannelClosed),
+            Event::MediaEgressStats(stats) => Some(Wish::Loss(stats.mid, stats.loss?)),
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
                 Some(Wish::Packet(mid, Box::new(packet)))

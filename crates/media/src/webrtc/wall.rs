@@ -263,6 +263,14 @@ impl Wall {
         self.flow(number, peer, tools);
     }
 
+    /// Packets of a slot were lost on the way; the slot may have to do with less.
+    pub(super) fn lost(&mut self, mid: Mid, part: f32, peer: &Peer, now: Instant) {
+        let number = peer.video.iter().position(|outlet| outlet.mid() == mid);
+        if let Some(slot) = number.and_then(|number| self.slots.get_mut(number)) {
+            slot.lost(part, now);
+        }
+    }
+
     /// Time passes.
     pub(super) fn check(&mut self, peer: &mut Peer, tools: &mut Tools<'_>) {
         for number in 0..self.slots.len() {

@@ -416,7 +416,7 @@ impl Worker {
             Some(Member { peer, session: Session::Whep(whep) }) => match wish {
                 Wish::Keyframe(mid) => whep.keyframe(mid, peer, &mut self.feeds, now),
                 Wish::Connected => whep.connected(key, peer, &mut self.feeds, now),
-                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Packet(..) => {}
+                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Packet(..) | Wish::Loss(..) => {}
             },
             Some(Member { peer, session: Session::Whip(whip) }) => match wish {
                 Wish::Packet(mid, packet) => whip.packet(mid, &packet, peer, now),
@@ -426,13 +426,14 @@ impl Worker {
                         self.end(key, &error.to_string());
                     }
                 }
-                Wish::Keyframe(_) | Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed => {}
+                Wish::Keyframe(_) | Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Loss(..) => {}
             },
             Some(Member { session: Session::Wall(_), .. }) => {
                 self.with_wall(key, now, |wall, peer, tools| match wish {
                     Wish::Keyframe(mid) => wall.keyframe(mid, peer, tools),
                     Wish::Channel(id, label) => wall.opened(id, &label),
                     Wish::Message(id, text) => wall.hear(id, &text, peer, tools),
+                    Wish::Loss(mid, part) => wall.lost(mid, part, peer, tools.now),
                     Wish::Connected | Wish::ChannelClosed | Wish::Packet(..) => {}
                 });
             }

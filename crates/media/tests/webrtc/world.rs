@@ -218,7 +218,7 @@ fn camera(device: &str) -> Camera {
         name: device.into(),
         name_ar: device.into(),
         agency: AgencyId::new("OTHER").unwrap(),
-        main: None,
+        main: (device == "b").then(|| Camera::path_of(id, Rendition::Main)),
         sub: Some(Camera::path_of(id, Rendition::Sub)),
         metadata: Default::default(),
     }

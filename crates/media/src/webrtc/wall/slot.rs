@@ -17,7 +17,7 @@ use super::{
         viewing::{Replay, Viewing},
     },
     message::{Clock, Mode, Refusal, Report, Say, State, Want, rfc3339},
-    rules::{self, Phase},
+    rules::{self, Congestion, Phase},
 };
 use crate::{Error, Hub, admission::Permit, hub::ReaderKind};
 
@@ -53,6 +53,7 @@ pub(super) struct Slot {
     clock: Option<Clock>,
     said: Option<(State, Instant)>,
     reported: Option<(Report, Instant)>,
+    congestion: Congestion,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ impl Slot {
             clock: None,
             said: None,
             reported: None,
+            congestion: Congestion::default(),
         }
     }
 
@@ -239,6 +241,13 @@ impl Slot {
         revoked.then(|| self.deny(Refusal::from(&Error::Forbidden), viewer, outlet, feeds))
     }
 
+    /// Notes what part of its packets was lost on the way.
+    pub(super) fn lost(&mut self, part: f32, now: Instant) {
+        if let Some(shown) = &self.shown {
+            self.congestion.report(part, shown.rendition, now);
+        }
+    }
+
     /// Notes what the tile says of its picture.
     pub(super) fn report(&mut self, report: Report, now: Instant) {
         if self.shown.is_some() {
@@ -330,7 +339,8 @@ impl Slot {
         let shown_size = size(&shown.viewing);
         let sub_w = shown_size.filter(|_| shown.rendition == Rendition::Sub).map(|(w, _)| w);
         let width = rules::picture_width(self.want.w, self.want.h, shown_size);
-        let chosen = rules::rendition(width, sub_w, shown.rendition);
+        let wanted = rules::rendition(width, sub_w, shown.rendition);
+        let chosen = if self.congestion.is_now(now) && self.has(Rendition::Sub) { Rendition::Sub } else { wanted };
         let wanted = if chosen == shown.rendition || !self.has(chosen) || self.unsuitable.contains(&chosen) {
             None
         } else {
@@ -393,7 +403,8 @@ impl Slot {
         let reason = match &self.phase {
             Phase::Offline(reason) => Some(reason.clone()),
             Phase::Pending | Phase::Keyframe | Phase::Live | Phase::Stale | Phase::Denied => {
-                (!self.has(Rendition::Sub)).then(|| "main_only".to_owned())
+                let less = self.congestion.is_now(now).then_some("congestion");
+                (!self.has(Rendition::Sub)).then_some("main_only").or(less).map(str::to_owned)
             }
         };
         State {
