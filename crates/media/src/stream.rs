@@ -299,6 +299,12 @@ impl Stream {
         &self.0.counters
     }
 
+    /// The access units held, the oldest first: for looking at what the stream is like. Readers subscribe.
+    #[must_use]
+    pub fn held(&self) -> Vec<AccessUnit> {
+        self.ring().held()
+    }
+
     /// Bytes of access units held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

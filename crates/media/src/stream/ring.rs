@@ -156,6 +156,11 @@ impl Ring {
         }
     }
 
+    /// All that is held, the oldest first.
+    pub(super) fn held(&self) -> Vec<AccessUnit> {
+        self.units.iter().cloned().collect()
+    }
+
     pub(super) fn rewind(&self, cursor: &mut Cursor) -> bool {
         let Some(newest) = self.gops.back().copied() else {
             return false;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_proto::{AccessUnit, Codec, Track, TrackKind};
+use media_proto::{AccessUnit, Codec, Track, TrackKind, h264};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -169,17 +169,24 @@ pub(super) fn obstacle_in(stream: &Stream) -> Option<&'static str> {
     if let Some(reason) = obstacle(video) {
         return Some(reason);
     }
-    let mut subscription = stream.subscribe(Join::NewestKeyframe, Backlog::Deep);
-    while let (Some(pulled), Some(video)) = (subscription.try_pull(), video) {
-        match pulled {
-            Pulled::Unit(unit) if unit.head().track == video.id && payload::has_b_slice(&unit, &video.codec) => {
-                return Some(B_FRAMES);
-            }
-            Pulled::Unit(_) | Pulled::Described(_) | Pulled::Gap(_) => {}
-            Pulled::End => break,
-        }
-    }
-    None
+    let video = video?;
+    let held = stream.held();
+    let mut pictures = held.iter().filter(|unit| unit.head().track == video.id);
+    let few = pictures.clone().nth(ENOUGH_PICTURES).is_none();
+    let has_b_frames =
+        pictures.any(|unit| payload::has_b_slice(unit, &video.codec)) || few && announces_reordering(video);
+    has_b_frames.then_some(B_FRAMES)
+}
+
+/// With fewer pictures at hand, what the parameter sets announce counts: a stream that has just begun shows no B-frame
+/// yet.
+const ENOUGH_PICTURES: usize = 5;
+
+fn announces_reordering(video: &Track) -> bool {
+    let Codec::H264 { sps, .. } = &video.codec else {
+        return false;
+    };
+    h264::Sps::parse(sps).and_then(|sps| sps.max_num_reorder_frames).is_some_and(|frames| frames > 0)
 }
 
 /// Rates of a stream's video, measured on media time.
