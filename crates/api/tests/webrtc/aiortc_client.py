@@ -62,8 +62,9 @@ async def publish(url):
     prefer_h264(peer.getTransceivers()[0])
     session = await connect(peer, url)
     await asyncio.to_thread(sys.stdin.read)
-    status = await asyncio.to_thread(delete, session)
+    # Before the server says goodbye.
     state = peer.connectionState
+    status = await asyncio.to_thread(delete, session)
     await peer.close()
     return {"state": state, "deleted": status}
 
