@@ -141,7 +141,8 @@ fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
     if !labels.is_empty() {
         text.push('}');
     }
-    let _ = writeln!(text, " {value}");
+    // Nothing is 0, also where a sum of nothing is -0.
+    let _ = writeln!(text, " {}", value + 0.0);
 }
 
 const PATH_SUFFIXES: &[&str] =

@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use testkit::{Child, clip, rtsp::visit, server::Cctv};
+use testkit::{clip, rtsp::visit, server::Cctv};
 use tokio::{task::JoinSet, time::interval};
 
-use crate::site::ready;
+use crate::site::publishing;
 
 const VISITORS: usize = 8;
 const VISITS: usize = 2_000;
@@ -61,12 +61,7 @@ async fn settled(cctv: &Cctv, most: Held) -> Held {
 
 #[tokio::test]
 async fn two_thousand_visits_leave_memory_descriptors_and_tasks_flat() {
-    let cctv = Cctv::start("").await.unwrap();
-    let (clip, url) = (clip::baseline().unwrap().display().to_string(), cctv.rtsp_url("test"));
-    let arguments =
-        ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", &clip, "-c", "copy", "-f", "rtsp", &url];
-    let _publisher = Child::spawn("ffmpeg", &arguments).unwrap();
-    ready(&cctv, "test").await.unwrap();
+    let (cctv, _publisher) = publishing(clip::baseline().unwrap()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], cctv.ports().rtsp));
     let at_rest = held(&cctv).await;
 

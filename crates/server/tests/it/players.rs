@@ -2,23 +2,12 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use testkit::{Child, clip, program, server::Cctv, workspace};
+use testkit::{clip, program, workspace};
 
-use crate::site::{browse, ready, said};
+use crate::site::{browse, publishing, said};
 
 /// The longest a player may take for a few seconds of a stream.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A server on which ffmpeg publishes a clip as `test`, over and over.
-async fn publishing(clip: PathBuf) -> (Cctv, Child) {
-    let cctv = Cctv::start("").await.unwrap();
-    let (clip, url) = (clip.display().to_string(), cctv.rtsp_url("test"));
-    let arguments =
-        ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", &clip, "-c", "copy", "-f", "rtsp", &url];
-    let publisher = Child::spawn("ffmpeg", &arguments).unwrap();
-    ready(&cctv, "test").await.unwrap();
-    (cctv, publisher)
-}
 
 /// The codecs in alphabetical order and the number of video frames in the first three seconds of a stream.
 async fn probe(url: &str, options: &[&str]) -> (Vec<String>, usize) {
@@ -48,7 +37,7 @@ fn files() -> [(PathBuf, &'static [&'static str]); 3] {
 #[tokio::test]
 async fn ffprobe_reads_the_real_files_over_rtsp_and_hls() {
     for (file, codecs) in files() {
-        let (cctv, _publisher) = publishing(file.clone()).await;
+        let (cctv, _publisher) = publishing(file.clone()).await.unwrap();
         let hls = format!("http://127.0.0.1:{}/test/index.m3u8", cctv.ports().hls);
         let rtsp = cctv.rtsp_url("test");
         for (url, options) in
@@ -64,7 +53,7 @@ async fn ffprobe_reads_the_real_files_over_rtsp_and_hls() {
 /// The VLC of Debian comes without its RTSP client (live555), so it is HLS that it plays.
 #[tokio::test]
 async fn vlc_plays_a_stream() {
-    let (cctv, _publisher) = publishing(clip::with_aac().unwrap()).await;
+    let (cctv, _publisher) = publishing(clip::with_aac().unwrap()).await.unwrap();
     let url = format!("http://127.0.0.1:{}/test/index.m3u8", cctv.ports().hls);
     let options = "-vv --aout dummy --vout dummy --run-time 5 --play-and-exit";
     let arguments: Vec<&str> = options.split(' ').chain([url.as_str(), "vlc://quit"]).collect();
@@ -75,7 +64,7 @@ async fn vlc_plays_a_stream() {
 
 #[tokio::test]
 async fn chromium_plays_over_whep() {
-    let (cctv, _publisher) = publishing(clip::baseline().unwrap()).await;
+    let (cctv, _publisher) = publishing(clip::baseline().unwrap()).await.unwrap();
     let url = format!("http://127.0.0.1:{}/test/whep", cctv.ports().webrtc);
     let seen = browse(&["--suite", "whep", "--url", &url]).await.unwrap();
     assert!(seen.status.success(), "{}\n{}", said(&seen), cctv.log());
@@ -83,7 +72,7 @@ async fn chromium_plays_over_whep() {
 
 #[tokio::test]
 async fn hls_js_plays_within_two_seconds_of_live_for_a_minute() {
-    let (cctv, _publisher) = publishing(clip::with_aac().unwrap()).await;
+    let (cctv, _publisher) = publishing(clip::with_aac().unwrap()).await.unwrap();
     let url = format!("http://127.0.0.1:{}/test/index.m3u8", cctv.ports().hls);
     let seen = browse(&["--suite", "hls", "--url", &url, "--seconds", "60"]).await.unwrap();
     assert!(seen.status.success(), "{}\n{}", said(&seen), cctv.log());

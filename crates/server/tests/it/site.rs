@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     net::Ipv4Addr,
+    path::PathBuf,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -111,6 +112,17 @@ impl Watch {
         let line = timeout(SUITE_DEADLINE, self.answers.next_line()).await.context("the browser does not answer")?;
         line?.context("the browser has ended")
     }
+}
+
+/// A server on which ffmpeg publishes a clip as `test`, over and over.
+pub(crate) async fn publishing(clip: PathBuf) -> Result<(Cctv, testkit::Child)> {
+    let cctv = Cctv::start("").await?;
+    let (clip, url) = (clip.display().to_string(), cctv.rtsp_url("test"));
+    let arguments =
+        ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", &clip, "-c", "copy", "-f", "rtsp", &url];
+    let publisher = testkit::Child::spawn("ffmpeg", &arguments)?;
+    ready(&cctv, "test").await?;
+    Ok((cctv, publisher))
 }
 
 /// Waits until a path has pictures for its readers.
