@@ -12,13 +12,16 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{ErrorKind, Secret};
-use media::admission::{self, Credentials};
+use media::admission::{self, About, Credentials, Protocol};
 
 use crate::problem::Problem;
 
 /// Headers that a proxy adds.
 const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// The longest user agent kept.
+const USER_AGENT_BYTES: usize = 256;
 
 /// The caller of a request, as the [`media::Hub`] wants to know it.
 #[derive(Clone, Debug)]
@@ -29,7 +32,16 @@ impl Caller {
     #[must_use]
     pub fn new(address: SocketAddr, headers: &HeaderMap, query: Option<&str>) -> Self {
         let forwarded = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
-        Self(admission::Caller { address, forwarded, credentials: credentials(headers, query) })
+        let about =
+            About { query: query.unwrap_or_default().to_owned(), user_agent: user_agent(headers), ..About::default() };
+        Self(admission::Caller { address, forwarded, credentials: credentials(headers, query), about })
+    }
+
+    /// The same caller, seen at a face of this protocol.
+    #[must_use]
+    pub fn by(mut self, protocol: Protocol) -> Self {
+        self.0.about.protocol = protocol;
+        self
     }
 }
 
@@ -48,6 +60,12 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
         Ok(<Self as FromRequestParts<S>>::from_request_parts(parts, state).await.ok())
     }
+}
+
+/// The program that sends a request, as it calls itself.
+pub(crate) fn user_agent(headers: &HeaderMap) -> String {
+    let shown = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    shown.chars().take(USER_AGENT_BYTES).collect()
 }
 
 fn unknown_peer() -> Problem {

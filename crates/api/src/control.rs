@@ -20,11 +20,14 @@ use axum::{
     routing::{get, post},
 };
 use domain::{ConnectionId, ErrorKind, PathName, SessionId, WallTime};
-use media::{Hub, admission::TokenPolicy, config::Settings};
+use media::{
+    Hub,
+    config::{Settings, access::Action},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::health;
+use crate::{access::Policy, health};
 pub use objects::{HlsMuxer, Path as PathObject, RtspConn, RtspSession, WebRtcFailure, WebRtcSession};
 pub use servers::{HlsMuxers, Servers, WebRtcSessions};
 
@@ -38,7 +41,7 @@ pub struct State {
     /// The servers whose sessions it lists.
     pub servers: Servers,
     /// Who is let in.
-    pub policy: Arc<TokenPolicy>,
+    pub policy: Arc<Policy>,
     /// When the process started.
     pub started: WallTime,
 }
@@ -53,6 +56,7 @@ impl std::fmt::Debug for State {
 pub fn router(state: State) -> Router {
     let v3 = Router::new()
         .route("/info", get(info))
+        .route("/auth/jwks/refresh", post(jwks_refresh))
         .merge(configuration::router())
         .route("/paths/list", get(paths_list))
         .route("/paths/get/{*name}", get(paths_get))
@@ -71,7 +75,7 @@ pub fn router(state: State) -> Router {
         .nest("/v3", v3)
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
-        .layer(middleware::from_fn_with_state(Arc::clone(&state.policy), access::check))
+        .layer(middleware::from_fn_with_state((Arc::clone(&state.policy), Action::Api), access::check))
         .merge(health::router("control", &[]))
         .layer(middleware::map_response(name_server))
         .with_state(state)
@@ -142,6 +146,11 @@ fn object(item: impl Serialize) -> Answer {
 
 async fn info(With(state): With<State>) -> Answer {
     Ok(Json(json!({"version": env!("CARGO_PKG_VERSION"), "started": objects::rfc3339(state.started)})))
+}
+
+async fn jwks_refresh(With(state): With<State>) -> Json<Value> {
+    state.policy.forget_keys();
+    done()
 }
 
 async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
@@ -234,4 +243,4 @@ fn no_session() -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

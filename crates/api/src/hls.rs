@@ -16,7 +16,7 @@ use bytes::Bytes;
 use domain::{ErrorKind, PathName};
 use media::{
     Hub,
-    admission::Action,
+    admission::{Action, Protocol},
     hls::{Muxers, Resource, Text},
 };
 use tower_http::compression::CompressionLayer;
@@ -105,6 +105,7 @@ impl Hls {
 
     async fn file(&self, path: &PathName, file: &str, parts: &mut Parts) -> Result<Response, Problem> {
         let caller = <Caller as FromRequestParts<()>>::from_request_parts(parts, &()).await?;
+        let caller = caller.by(Protocol::Hls);
         let _permit = self.hub.admit(&caller.0, Action::Read, path).await?;
         let query = parts.uri.query().unwrap_or_default();
         let answer = self.muxers.request(path, file, query).await;

@@ -2,6 +2,7 @@
 //!
 //! Wire types live beside their routes; errors leave through [`problem`] alone.
 
+pub mod access;
 pub mod caller;
 pub mod control;
 pub mod health;

@@ -15,9 +15,10 @@ use axum::{
     routing::get,
 };
 use domain::WallTime;
-use media::{Hub, admission::TokenPolicy, hub::PathSnapshot, stream};
+use media::{Hub, config::access::Action, hub::PathSnapshot, stream};
 
 use crate::{
+    access::Policy,
     control::{
         self, Servers,
         objects::{self, HlsMuxer, RtspConn, RtspSession, WebRtcSession},
@@ -33,7 +34,7 @@ pub struct State {
     /// The servers whose sessions count.
     pub servers: Servers,
     /// Who is let in.
-    pub policy: Arc<TokenPolicy>,
+    pub policy: Arc<Policy>,
     /// When the process started.
     pub started: WallTime,
 }
@@ -48,7 +49,7 @@ impl std::fmt::Debug for State {
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state.policy), control::access::check))
+        .layer(middleware::from_fn_with_state((Arc::clone(&state.policy), Action::Metrics), control::access::check))
         .merge(health::router("metrics", &[]))
         .with_state(state)
 }

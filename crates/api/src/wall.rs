@@ -8,27 +8,28 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
 use domain::{ErrorKind, SessionId};
 use media::{
-    admission::TokenPolicy,
+    admission::{Protocol, TokenPolicy},
     webrtc::{Engine, Meta, wall},
 };
 use serde::{Deserialize, Serialize};
 use tower_http::decompression::RequestDecompressionLayer;
 use uuid::Uuid;
 
-use crate::{caller::Caller, problem::Problem};
+use crate::{
+    caller::{Caller, user_agent},
+    problem::Problem,
+};
 
 /// The largest request taken, after inflation: an offer of 64 tracks has some 100 KiB.
 const REQUEST_BYTES: usize = 1 << 20;
 /// The longest window id kept.
 const WINDOW_ID_BYTES: usize = 64;
-/// The longest user agent kept.
-const USER_AGENT_BYTES: usize = 256;
 
 /// What the routes work on.
 #[derive(Clone, Debug)]
@@ -74,7 +75,8 @@ struct Slot {
     mid: String,
 }
 
-async fn open(State(state): State<Wall>, Caller(caller): Caller, request: Request) -> Result<Response, Problem> {
+async fn open(State(state): State<Wall>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let Caller(caller) = caller.by(Protocol::WebRtc);
     state.policy.check(&caller)?;
     let (parts, body) = request.into_parts();
     let opening = opening(body).await?;
@@ -142,11 +144,6 @@ async fn close(State(state): State<Wall>, Path(id): Path<String>) -> Result<Stat
 
 fn malformed(message_en: &str) -> Problem {
     Problem::new(ErrorKind::Invalid, "MALFORMED", message_en.to_owned(), "الطلب غير صالح")
-}
-
-fn user_agent(headers: &HeaderMap) -> String {
-    let shown = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    shown.chars().take(USER_AGENT_BYTES).collect()
 }
 
 fn ms(duration: std::time::Duration) -> u64 {

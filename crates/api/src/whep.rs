@@ -16,18 +16,19 @@ use axum::{
 use domain::{ErrorKind, PathName, SessionId};
 use media::{
     Hub,
-    admission::{Action, Permit},
+    admission::{Action, Permit, Protocol},
     hub::ReaderKind,
     webrtc::{Access, Credentials, Engine, Meta, Role},
 };
 use uuid::Uuid;
 
-use crate::{caller::Caller, problem::Problem};
+use crate::{
+    caller::{Caller, user_agent},
+    problem::Problem,
+};
 
 /// The largest SDP taken.
 const SDP_BYTES: usize = 128 << 10;
-/// The longest user agent kept.
-const USER_AGENT_BYTES: usize = 256;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -240,7 +241,8 @@ fn action(role: Role) -> Action {
 }
 
 async fn caller(parts: &mut Parts) -> Result<Caller, Problem> {
-    <Caller as FromRequestParts<()>>::from_request_parts(parts, &()).await
+    let caller = <Caller as FromRequestParts<()>>::from_request_parts(parts, &()).await?;
+    Ok(caller.by(Protocol::WebRtc))
 }
 
 async fn text(body: Body) -> Result<String, Problem> {
@@ -262,11 +264,6 @@ fn refusal(status: StatusCode, message_en: &'static str, message_ar: &'static st
 
 fn not_found() -> Problem {
     Problem::new(ErrorKind::NotFound, "NOT_FOUND", "there is nothing here", "العنصر المطلوب غير موجود")
-}
-
-fn user_agent(headers: &HeaderMap) -> String {
-    let shown = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    shown.chars().take(USER_AGENT_BYTES).collect()
 }
 
 /// The query as it may be shown to others.

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use domain::{CameraId, PathName, Secret};
+use domain::{CameraId, PathName, Secret, SessionId};
 use futures_util::future::BoxFuture;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,44 @@ pub struct Caller {
     pub forwarded: bool,
     /// What it shows.
     pub credentials: Credentials,
+    /// What else is known of the request.
+    pub about: About,
+}
+
+/// What a policy may want to know of a request beside the caller.
+#[derive(Clone, Default)]
+pub struct About {
+    /// What the request came by.
+    pub protocol: Protocol,
+    /// The session it belongs to, where there is one yet.
+    pub session: Option<SessionId>,
+    /// The query of its URL, with whatever secrets it holds.
+    pub query: String,
+    /// The program that sent it, as it calls itself.
+    pub user_agent: String,
+}
+
+impl fmt::Debug for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("About")
+            .field("protocol", &self.protocol)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a request came by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// None of the others, such as the control API.
+    #[default]
+    Other,
+    /// RTSP.
+    Rtsp,
+    /// HLS.
+    Hls,
+    /// WHEP, WHIP or a wall.
+    WebRtc,
 }
 
 /// One question to an [`Admission`].
@@ -119,6 +157,11 @@ impl fmt::Debug for Permit {
 pub trait Admission: Send + Sync {
     /// Gives a permit, or says why not: [`Error::Unauthenticated`], [`Error::Forbidden`] or [`Error::Limit`].
     fn admit<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Permit, Error>>;
+
+    /// Whether [`Credentials::Digest`] can be checked at present: only where passwords are known in clear.
+    fn takes_digests(&self) -> bool {
+        true
+    }
 }
 
 /// The policy until identities exist: a direct loopback peer is the operator, anyone else shows the token.
@@ -136,6 +179,12 @@ impl TokenPolicy {
     #[must_use]
     pub fn new(token: Secret, trust_loopback: bool) -> Self {
         Self { token, trust_loopback }
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> &Secret {
+        &self.token
     }
 
     /// Says whether the caller is the operator.
@@ -172,7 +221,9 @@ mod tests {
 
     fn check(address: &str, forwarded: bool, credentials: Credentials) -> bool {
         let policy = TokenPolicy::new(Secret::new("right".into()), true);
-        policy.check(&Caller { address: address.parse().unwrap(), forwarded, credentials }).is_ok()
+        policy
+            .check(&Caller { address: address.parse().unwrap(), forwarded, credentials, about: About::default() })
+            .is_ok()
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! These are the parsed values. The keys a user writes, their defaults and the refusal of keys without effect are in the
 //! modules beside this one.
 
+pub mod access;
 mod keys;
 mod overlay;
+mod secrets;
 mod settings;
 mod store;
 mod units;
@@ -33,6 +35,8 @@ pub struct Global {
     pub hls_muxer_close_after: Duration,
     /// How long a WebRTC session may take to connect.
     pub webrtc_handshake_timeout: Duration,
+    /// Who is let in.
+    pub access: Arc<access::Access>,
 }
 
 impl Default for Global {

@@ -98,6 +98,12 @@ impl Hub {
         self.0.admission.admit(Request { caller, action, path, camera }).await
     }
 
+    /// Whether the admission can check digests at present.
+    #[must_use]
+    pub fn takes_digests(&self) -> bool {
+        self.0.admission.takes_digests()
+    }
+
     /// Takes a place among the readers of a path, which wakes an on-demand source. Does not wait for pictures.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
+use api::access::Policy;
 use domain::{Rendition, WallTime};
 use media::{
     Hub,
@@ -49,7 +50,8 @@ pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: Cancel
         }
         None => None,
     };
-    let policy = Arc::new(TokenPolicy::new(token.secret.clone(), loaded.config.access.trust_loopback));
+    let operator = TokenPolicy::new(token.secret.clone(), loaded.config.access.trust_loopback);
+    let policy = Arc::new(Policy::new(Arc::new(operator)));
     let engine = Engine::start(&loaded, &data, policy, &stop).await?;
     let served = faces::start(&loaded, &engine, &stop).await;
     if served.is_ok() {
@@ -69,7 +71,7 @@ pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: Cancel
 
 /// The media engine and what its faces share.
 pub(crate) struct Engine {
-    pub(crate) policy: Arc<TokenPolicy>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) catalogue: Arc<dyn Catalogue>,
     pub(crate) hub: Hub,
     pub(crate) settings: Settings,
@@ -80,12 +82,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    async fn start(loaded: &Loaded, data: &Path, policy: Arc<TokenPolicy>, stop: &CancellationToken) -> Result<Self> {
+    async fn start(loaded: &Loaded, data: &Path, policy: Arc<Policy>, stop: &CancellationToken) -> Result<Self> {
         let listen = &loaded.config.listen;
         let catalogue: Arc<dyn Catalogue> = Arc::new(Cameras::new(&loaded.config.cameras));
         let hub = Hub::new(policy.clone(), Arc::new(RtspConnector::new()));
         let store = FileStore::open(data).context("data: cannot open the stored configuration")?;
         let settings = Settings::open(Arc::new(store), base(loaded), hub.clone()).await?;
+        policy.follow(settings.watch_global());
         let rtsp = rtsp::Config {
             address: listen.rtsp,
             rtp_address: listen.rtp,
@@ -146,11 +149,23 @@ fn base(loaded: &Loaded) -> Base {
         "metricsAddress": listen.metrics.to_string(),
         "api": true,
         "metrics": true,
+        "rtspAuthMethods": ["basic", "digest"],
+        "authInternalUsers": trusted_users(loaded.config.access.trust_loopback),
     }));
     let patterns =
         PUBLISH_PATTERNS.iter().map(|name| BaseEntry { name: (*name).into(), keys: Keys::new(), camera: None });
     let cameras = loaded.config.cameras.iter().flat_map(camera_entries);
     Base { running, entries: patterns.chain(cameras).collect() }
+}
+
+/// Who is let in without the token before users are set: direct peers of this machine, if they are trusted.
+fn trusted_users(loopback: bool) -> serde_json::Value {
+    if !loopback {
+        return json!([]);
+    }
+    let actions = ["publish", "read", "playback", "api", "metrics", "pprof"];
+    let permissions: Vec<_> = actions.iter().map(|action| json!({"action": action, "path": ""})).collect();
+    json!([{"user": "any", "pass": "", "ips": ["127.0.0.1", "::1"], "permissions": permissions}])
 }
 
 fn camera_entries(entry: &CameraEntry) -> impl Iterator<Item = BaseEntry> {

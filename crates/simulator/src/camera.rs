@@ -167,7 +167,12 @@ impl Player {
     async fn publish(&self, clip: &Clip) -> Option<Publisher> {
         let name = path_name(self.rendition);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let caller = Caller { address: loopback, forwarded: false, credentials: Credentials::None };
+        let caller = Caller {
+            address: loopback,
+            forwarded: false,
+            credentials: Credentials::None,
+            about: media::admission::About::default(),
+        };
         let permit = self.hub.admit(&caller, Action::Publish, &name).await.ok()?;
         let id = SessionId::from_uuid(Uuid::new_v4());
         self.hub.publish(&name, permit, PublisherKind::RtspSession, id, std::slice::from_ref(&clip.track)).ok()

@@ -1,29 +1,33 @@
-//! Who may use the control API, and what a browser of another origin may ask.
+//! Who may use the control API and metrics, and what a browser of another origin may ask.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json,
     extract::{ConnectInfo, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use media::admission::{Credentials, TokenPolicy};
-use serde_json::json;
+use domain::ErrorKind;
+use media::{
+    admission::{self, Credentials},
+    config::access::Action,
+};
 
-use crate::{caller::Caller, platform::is_foreign_page};
+use super::Error;
+use crate::{access::Policy, caller::Caller, platform::is_foreign_page};
 
-/// A wrong guess is answered after up to this long, so that guessing is slow.
-const GUESS_DELAY_MAX_MS: u64 = 4_000;
-
-pub(crate) async fn check(State(policy): State<Arc<TokenPolicy>>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(
+    State((policy, action)): State<(Arc<Policy>, Action)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = if request.method() == Method::OPTIONS {
         preflight()
     } else {
-        match refusal(&policy, &request) {
-            None => next.run(request).await,
-            Some(refusal) => refusal.answer().await,
+        match admitted(&policy, action, caller(&request)).await {
+            Ok(()) => next.run(request).await,
+            Err(refusal) => refusal,
         }
     };
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -38,41 +42,40 @@ fn preflight() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-enum Refusal {
-    NothingShown,
-    WrongGuess,
+fn caller(request: &Request) -> Option<admission::Caller> {
+    let ConnectInfo(address) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    let Caller(mut caller) = Caller::new(*address, request.headers(), request.uri().query());
+    // A page of another origin, open in the operator's browser, comes from loopback too; its address says nothing.
+    caller.forwarded |= is_foreign_page(request.headers());
+    Some(caller)
 }
 
-fn refusal(policy: &TokenPolicy, request: &Request) -> Option<Refusal> {
-    let Some(ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
-        return Some(Refusal::NothingShown);
+async fn admitted(policy: &Policy, action: Action, caller: Option<admission::Caller>) -> Result<(), Response> {
+    let caller = caller.ok_or_else(|| unauthenticated(true))?;
+    let Err(error) = policy.allow(&caller, action, "").await else {
+        return Ok(());
     };
-    let Caller(caller) = Caller::new(*address, request.headers(), request.uri().query());
-    // A page of another origin, open in the operator's browser, comes from loopback too. It must show the token.
-    let foreign_page = is_foreign_page(request.headers()) && matches!(caller.credentials, Credentials::None);
-    if !foreign_page && policy.check(&caller).is_ok() {
-        return None;
-    }
-    Some(match caller.credentials {
-        Credentials::None => Refusal::NothingShown,
-        Credentials::Password { .. } | Credentials::Token(_) | Credentials::Digest { .. } => Refusal::WrongGuess,
+    Err(match error.kind() {
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden => {
+            unauthenticated(matches!(caller.credentials, Credentials::None))
+        }
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::Exhausted
+        | ErrorKind::Unavailable
+        | ErrorKind::Corrupt
+        | ErrorKind::Internal => Error::from(error).into_response(),
     })
 }
 
-impl Refusal {
-    async fn answer(self) -> Response {
-        let body = Json(json!({"status": "error", "error": "authentication error"}));
-        let mut response = (StatusCode::UNAUTHORIZED, body).into_response();
-        match self {
-            Self::NothingShown => {
-                let ask = HeaderValue::from_static("Basic realm=\"mediamtx\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
-            }
-            Self::WrongGuess => {
-                let random = uuid::Uuid::new_v4().as_u64_pair().0;
-                tokio::time::sleep(Duration::from_millis(random % GUESS_DELAY_MAX_MS)).await;
-            }
-        }
-        response
+/// Who showed nothing is asked for a name and a password.
+fn unauthenticated(ask: bool) -> Response {
+    let error = Error { status: StatusCode::UNAUTHORIZED, text: "authentication error".into() };
+    let mut response = error.into_response();
+    if ask {
+        let ask = HeaderValue::from_static("Basic realm=\"mediamtx\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
     }
+    response
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use domain::Secret;
 use media::{
+    admission::TokenPolicy,
     config::{Base, BaseEntry, FileStore, Keys, Source},
     rtsp, source,
 };
@@ -67,7 +68,7 @@ impl Drop for Api {
 impl Api {
     async fn new(servers: Servers) -> Self {
         let directory = std::env::temp_dir().join(format!("cctv-control-{}", uuid::Uuid::new_v4()));
-        let policy = Arc::new(TokenPolicy::new(Secret::new("right".into()), true));
+        let policy = Arc::new(Policy::new(Arc::new(TokenPolicy::new(Secret::new("right".into()), true))));
         let hub = Hub::new(policy.clone(), Arc::new(Nobody));
         let keys = json!({"source": "rtsp://u:secret@10.0.0.1/x", "sourceOnDemand": true});
         let camera = BaseEntry { name: "cam".into(), keys: keys.as_object().unwrap().clone(), camera: None };

@@ -10,7 +10,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{ErrorKind, Secret};
-use media::admission::{Caller, Credentials};
+use media::admission::{About, Caller, Credentials};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -44,7 +44,8 @@ pub(crate) async fn login(
         Problem::new(ErrorKind::Invalid, "MALFORMED", text, "يجب أن يحتوي الطلب على الرمز")
     })?;
     let value = BASE64_URL_SAFE_NO_PAD.encode(&token);
-    let caller = Caller { address, forwarded: true, credentials: Credentials::Token(Secret::new(token)) };
+    let credentials = Credentials::Token(Secret::new(token));
+    let caller = Caller { address, forwarded: true, credentials, about: About::default() };
     if let Err(refused) = state.policy.check(&caller) {
         tracing::warn!(peer = %address, "a wrong token was shown");
         tokio::time::sleep(GUESS_DELAY).await;

@@ -90,7 +90,12 @@ impl Drop for Bench {
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller { address: "127.0.0.1:1".parse().unwrap(), forwarded: false, credentials: Credentials::None }
+    Caller {
+        address: "127.0.0.1:1".parse().unwrap(),
+        forwarded: false,
+        credentials: Credentials::None,
+        about: media::admission::About::default(),
+    }
 }
 
 pub(crate) fn name(path: &str) -> PathName {

@@ -1,14 +1,14 @@
 //! What a user has set: only those keys, checked one by one, laid over the defaults and read into typed values.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use domain::{CameraId, Secret};
 use serde_json::{Map, Value};
 
 use super::{
-    Global, Path, RtspSource, RtspTransport, Source,
+    Global, Path, RtspSource, RtspTransport, Source, access,
     keys::{Effect, GLOBAL, PATH, Rewrite, Table},
-    units,
+    secrets, units,
 };
 use crate::Error;
 
@@ -81,7 +81,9 @@ fn is_empty(value: &Value) -> bool {
 
 /// All keys of the global configuration as a client reads them.
 pub(super) fn shown_global(running: &Keys, own: &Keys) -> Keys {
-    merged(GLOBAL.defaults(), [running, own])
+    let mut shown = merged(GLOBAL.defaults(), [running, own]);
+    secrets::hide(&mut shown);
+    shown
 }
 
 /// All keys of path defaults, or of a path over them, as a client reads them: without secrets.
@@ -111,6 +113,7 @@ pub(super) fn global(running: &Keys, own: &Keys) -> Result<Global, Error> {
         hls_segment_max_bytes: all.size("hlsSegmentMaxSize")?,
         hls_muxer_close_after: all.duration("hlsMuxerCloseAfter")?,
         webrtc_handshake_timeout: all.duration("webrtcHandshakeTimeout")?,
+        access: Arc::new(access::read(&all.0)?),
     };
     if !(SEGMENTS_MIN..=SEGMENTS_MAX).contains(&u64::from(global.hls_segment_count)) {
         return Err(refused("hlsSegmentCount", &format!("must be {SEGMENTS_MIN} to {SEGMENTS_MAX}")));

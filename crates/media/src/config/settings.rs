@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Global, Keys, Path, Paths, Pattern,
     keys::{GLOBAL, PATH},
-    overlay,
+    overlay, secrets,
     store::{Change, ConfigStore, Stored},
 };
 use crate::{Error, Hub};
@@ -32,6 +32,9 @@ const PATTERN_LENGTH_MAX: usize = 1_000;
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// The entry for every name that no other fits.
 const ALL_OTHERS: &str = "all_others";
+
+/// The old name of the key with the address of an authentication server.
+const OLD_CALLBACK: &str = "externalAuthenticationURL";
 
 /// What the server's file says.
 #[derive(Clone, Default)]
@@ -464,9 +467,14 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn patch_global(&mut self, keys: Keys) -> Result<(), Error> {
-        let keys = overlay::checked(&GLOBAL, &self.state.running, keys)?;
+    fn patch_global(&mut self, mut keys: Keys) -> Result<(), Error> {
+        // The old key names the server and chooses the method.
+        if keys.get(OLD_CALLBACK).and_then(Value::as_str).is_some_and(|url| !url.is_empty()) {
+            keys.entry("authMethod").or_insert_with(|| "http".into());
+        }
+        let mut keys = overlay::checked(&GLOBAL, &self.state.running, keys)?;
         let now = self.change.global.as_ref().unwrap_or(&self.state.set.global);
+        secrets::restore(&mut keys, &overlay::merged(&self.state.running, [now]))?;
         self.change.global = Some(overlay::merged(now, [&keys]));
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Connection {
         let proto = ServerSession::new(Identity {
             session: session_id.as_uuid().simple().to_string(),
             nonce: uuid::Uuid::new_v4().simple().to_string(),
-            schemes: shared.config.auth_methods.iter().map(|&method| method.into()).collect(),
+            schemes: credentials::schemes(&shared.config.auth_methods, shared.hub.takes_digests()),
         });
         Self {
             shared,
@@ -418,7 +418,7 @@ impl Connection {
     }
 
     async fn admit(&mut self, ask: &Ask, action: Action) -> Result<Permit, Denied> {
-        let caller = credentials::caller(self.listed.entry.remote, &ask.shown);
+        let caller = credentials::caller(self.listed.entry.remote, self.session_id, ask);
         let hub = self.shared.hub.clone();
         let admission = hub.admit(&caller, action, &ask.path);
         Ok(while_connected(&mut self.read, &mut self.proto, admission).await??)

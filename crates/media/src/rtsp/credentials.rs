@@ -2,16 +2,17 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use domain::Secret;
-use media_proto::rtsp::server::Shown;
+use domain::{Secret, SessionId};
+use media_proto::rtsp::server::{Ask, Scheme, Shown};
 
-use crate::admission::{Caller, Credentials};
+use super::AuthMethod;
+use crate::admission::{About, Caller, Credentials, Protocol};
 
 /// Query parameters whose values are never shown.
 const SECRETS: [&str; 4] = ["token", "jwt", "pass", "password"];
 
-pub(super) fn caller(address: SocketAddr, shown: &Shown) -> Caller {
-    let credentials = match shown {
+pub(super) fn caller(address: SocketAddr, session: SessionId, ask: &Ask) -> Caller {
+    let credentials = match &ask.shown {
         Shown::Nothing => Credentials::None,
         // A token that cannot be right: whoever shows something wrong is not let in for showing nothing.
         Shown::Unknown => Credentials::Token(Secret::new(String::new())),
@@ -23,7 +24,20 @@ pub(super) fn caller(address: SocketAddr, shown: &Shown) -> Caller {
             Credentials::Digest { user: digest.user().to_owned(), verify: Arc::new(verify) }
         }
     };
-    Caller { address, forwarded: false, credentials }
+    let about = About {
+        protocol: Protocol::Rtsp,
+        session: Some(session),
+        query: ask.query.clone(),
+        user_agent: ask.user_agent.clone(),
+    };
+    Caller { address, forwarded: false, credentials, about }
+}
+
+/// The ways to show a password that a client is offered: without digests where none could be checked.
+pub(super) fn schemes(methods: &[AuthMethod], digests: bool) -> Vec<Scheme> {
+    let offered = methods.iter().filter(|method| digests || **method == AuthMethod::Basic);
+    let schemes: Vec<Scheme> = offered.map(|&method| method.into()).collect();
+    if schemes.is_empty() { vec![Scheme::Basic] } else { schemes }
 }
 
 pub(super) fn are_shown(shown: &Shown) -> bool {

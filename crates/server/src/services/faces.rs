@@ -97,11 +97,11 @@ fn web_router(engine: &Engine, loaded: &Loaded) -> Router {
     let state = platform::State {
         hub: engine.hub.clone(),
         catalogue: engine.catalogue.clone(),
-        policy: engine.policy.clone(),
+        policy: Arc::clone(engine.policy.operator()),
         ports,
         started: engine.started,
     };
-    let wall = wall::router(wall::Wall { engine: engine.webrtc.clone(), policy: engine.policy.clone() });
+    let wall = wall::router(wall::Wall { engine: engine.webrtc.clone(), policy: Arc::clone(engine.policy.operator()) });
     let live = platform::live(hls_router(engine), whep_router(engine, loaded));
     platform::router(state, wall.merge(live))
 }

@@ -80,7 +80,12 @@ fn name() -> PathName {
 }
 
 async fn reader(hub: &Hub) -> Reader {
-    let caller = Caller { address: "127.0.0.1:1".parse().unwrap(), forwarded: false, credentials: Shown::None };
+    let caller = Caller {
+        address: "127.0.0.1:1".parse().unwrap(),
+        forwarded: false,
+        credentials: Shown::None,
+        about: crate::admission::About::default(),
+    };
     let permit = hub.admit(&caller, Action::Read, &name()).await.unwrap();
     hub.attach(&name(), permit, ReaderKind::Hidden, SessionId::from_uuid(Uuid::new_v4())).unwrap()
 }

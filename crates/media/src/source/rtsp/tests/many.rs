@@ -24,7 +24,12 @@ async fn camera() -> (Hub, Server, JoinSet<()>) {
         exact: [(name(), Arc::new(config::Path::default()))].into(),
         ..config::Paths::default()
     });
-    let caller = Caller { address: "127.0.0.1:1".parse().unwrap(), forwarded: false, credentials: Shown::None };
+    let caller = Caller {
+        address: "127.0.0.1:1".parse().unwrap(),
+        forwarded: false,
+        credentials: Shown::None,
+        about: crate::admission::About::default(),
+    };
     let permit = hub.admit(&caller, Action::Publish, &name()).await.unwrap();
     let codec =
         Codec::H264 { sps: Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e]), pps: Bytes::from_static(&[0x68, 0xce]) };
@@ -65,7 +70,12 @@ async fn of_five_hundred_streams_asked_for_at_once_each_gives_a_picture_or_a_rea
     for at in 0..STREAMS {
         let (hub, name) = (hub.clone(), path(at));
         asked.spawn(async move {
-            let caller = Caller { address: "127.0.0.1:1".parse().unwrap(), forwarded: false, credentials: Shown::None };
+            let caller = Caller {
+                address: "127.0.0.1:1".parse().unwrap(),
+                forwarded: false,
+                credentials: Shown::None,
+                about: crate::admission::About::default(),
+            };
             let permit = hub.admit(&caller, Action::Read, &name).await.unwrap();
             let id = SessionId::from_uuid(Uuid::new_v4());
             let reader = hub.attach(&name, permit, ReaderKind::Hidden, id).unwrap();
