@@ -5,6 +5,7 @@ mod churn;
 mod configuration;
 mod faults;
 mod hls;
+mod load;
 mod metrics;
 mod players;
 mod scripts;

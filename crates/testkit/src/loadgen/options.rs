@@ -26,6 +26,16 @@ pub enum Mode {
     PublishRtsp(PublishRtsp),
     /// Plays streams by RTSP.
     ReadRtsp(ReadRtsp),
+    /// Views streams by WHEP, one connection each, without decoding.
+    ReadWhep(ReadHttp),
+    /// Opens walls: each shows its first SLOTS streams by WHEP and is live when all have a picture.
+    Wall(Wall),
+    /// Plays streams by LL-HLS: blocking reload, and the hinted part asked for ahead.
+    ReadLlhls(ReadHttp),
+    /// Plays streams by RTSP over TCP, taking RATE bytes per second. What a server skips for it is no fault, a torn access unit is.
+    SlowReader(SlowReader),
+    /// Lets RATE readers per second come, see one picture and go, every second one without a goodbye.
+    Churn(Churn),
 }
 
 /// What carries RTP.
@@ -66,6 +76,9 @@ pub struct PublishRtsp {
     /// Begins the random phases; the same number gives the same load.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Begins the GOPs of all streams at once instead of at random; only the phase of the frame stays random.
+    #[arg(long)]
+    pub aligned: bool,
     /// Counts every Nth access unit of a stream without sending it, to see a reader's checks turn red.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
     pub withhold: Option<u32>,
@@ -84,7 +97,7 @@ pub struct Readers {
     #[arg(short = 'n', long)]
     pub readers: Option<u32>,
     /// Access units per second that are published.
-    #[arg(long, default_value_t = 25.0)]
+    #[arg(long, default_value_t = 25.0, value_parser = positive)]
     pub fps: f64,
     /// How long after one reader the next one joins, in milliseconds.
     #[arg(long, default_value_t = 2)]
@@ -118,6 +131,77 @@ pub struct ReadRtsp {
     pub readers: Readers,
 }
 
+/// Options of `read-whep` and `read-llhls`.
+#[derive(Clone, Debug, Args)]
+pub struct ReadHttp {
+    /// Who reads.
+    #[command(flatten)]
+    pub readers: Readers,
+}
+
+/// Options of `wall`.
+#[derive(Clone, Debug, Args)]
+pub struct Wall {
+    /// How many tiles a wall has; tile i shows stream i modulo the streams.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub slots: u32,
+    /// Who reads; `-n` is the number of walls.
+    #[command(flatten)]
+    pub readers: Readers,
+}
+
+/// Options of `slow-reader`.
+#[derive(Clone, Debug, Args)]
+pub struct SlowReader {
+    /// Bytes per second that each reader takes.
+    #[arg(value_parser = positive)]
+    pub rate: f64,
+    /// Who reads.
+    #[command(flatten)]
+    pub readers: Readers,
+}
+
+/// Options of `churn`.
+#[derive(Clone, Debug, Args)]
+pub struct Churn {
+    /// Readers per second.
+    #[arg(value_parser = positive)]
+    pub rate: f64,
+    /// What carries RTP.
+    #[arg(long, value_enum, default_value_t = Transport::Tcp)]
+    pub transport: Transport,
+    /// Where from; `{}` is the number of the stream.
+    #[arg(long)]
+    pub url: String,
+    /// How many streams there are; visitor i sees stream i modulo the streams.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub streams: u32,
+    /// Access units per second that are published.
+    #[arg(long, default_value_t = 25.0, value_parser = positive)]
+    pub fps: f64,
+    /// How long visitors come, in seconds.
+    #[arg(long, default_value_t = 20.0)]
+    pub seconds: f64,
+    /// The server's process, to measure its processor time and memory with those of its children.
+    #[arg(long)]
+    pub server_pid: Option<u32>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("not above 0".to_owned()) }
+}
+
+impl Options {
+    /// Reads a command line without the program's name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_line(line: &str) -> Result<Self, clap::Error> {
+        Self::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace()))
+    }
+}
+
 impl Readers {
     /// How many readers there are.
     #[must_use]
@@ -145,10 +229,6 @@ mod tests {
 
     use super::*;
 
-    fn parse(line: &str) -> Result<Options, clap::Error> {
-        Options::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace()))
-    }
-
     #[test]
     fn every_option_is_described() {
         let mut command = Options::command();
@@ -171,14 +251,15 @@ mod tests {
         for line in
             ["", "read-rtp tcp --url x", "read-rtsp sctp --url x", "read-rtsp tcp", "read-rtsp tcp --url x --bogus 1"]
         {
-            assert!(parse(line).is_err(), "{line:?} was taken");
+            assert!(Options::of_line(line).is_err(), "{line:?} was taken");
         }
-        assert!(parse("read-rtsp udp --url rtsp://h/x_{} -n 5 --streams 2 --server-pid 7").is_ok());
+        assert!(Options::of_line("read-rtsp udp --url rtsp://h/x_{} -n 5 --streams 2 --server-pid 7").is_ok());
     }
 
     #[test]
     fn readers_are_dealt_out_to_the_streams() {
-        let Mode::ReadRtsp(read) = parse("read-rtsp tcp --url rtsp://h/x_{} --streams 2 -n 5").unwrap().mode else {
+        let Mode::ReadRtsp(read) = Options::of_line("read-rtsp tcp --url rtsp://h/x_{} --streams 2 -n 5").unwrap().mode
+        else {
             panic!("another mode");
         };
         let streams: Vec<u32> = (0..read.readers.count()).map(|reader| read.readers.stream_of(reader).0).collect();

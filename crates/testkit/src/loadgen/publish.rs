@@ -66,7 +66,7 @@ struct Publisher {
 fn publishers(options: &PublishRtsp, clip: &Clip) -> Result<Vec<Publisher>> {
     let mut random = StdRng::seed_from_u64(options.seed);
     let frame_ns = frame_ns(options.fps);
-    let gop = gop(clip);
+    let gop = if options.aligned { 1 } else { gop(clip) };
     let mut publishers = Vec::new();
     for stream in 0..options.streams {
         let url = address(&options.url, stream);

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     measure::{Frames, RtpFrames, Totals, clock::now_ns, rtp::Traffic},
-    options::{ReadRtsp, Readers},
+    options::{ReadRtsp, Readers, Transport},
     report::Report,
     window::{Measured, Run},
 };
-pub use player::Player;
+pub(super) use player::enter;
+pub use player::{Manner, Player};
 
 /// What one reader brings home.
 #[derive(Debug)]
@@ -25,26 +26,43 @@ pub struct Seen {
     pub error: Option<String>,
 }
 
+/// How long a reader tries to join a stream that is not there yet.
+const JOIN_WITHIN: Duration = Duration::from_secs(5);
+/// How long it waits from one try to the next.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
 /// Reads until the time is over.
 ///
 /// # Errors
 /// When the server's process is not there, or a reader does not end.
 pub async fn run(options: &ReadRtsp) -> Result<Report> {
     let readers = &options.readers;
+    let measured = measure(readers, options.transport, Manner::Steady).await?;
+    Ok(report("read-rtsp", readers.fps, measured))
+}
+
+/// Lets readers of this manner read until the time is over.
+pub(super) async fn measure(readers: &Readers, transport: Transport, manner: Manner) -> Result<Measured<Seen>> {
     let mut run = Run::default();
     for reader in 0..readers.count() {
         let (stream, url) = readers.stream_of(reader);
-        let (transport, fps, phase) = (options.transport, readers.fps, run.phase());
+        let (fps, phase) = (readers.fps, run.phase());
         let delay = Duration::from_millis(readers.ramp_ms) * reader;
         run.tasks.spawn(async move {
             sleep(delay).await;
-            let mut packets = RtpFrames::new(Frames::new(Some(stream), fps, now_ns()));
-            let error = Player::new(&url, transport).play(&mut packets, phase).await.err();
-            Seen { packets, error: error.map(|error| format!("{url}: {error:#}")) }
+            let started = Instant::now();
+            loop {
+                let mut packets = RtpFrames::new(Frames::new(Some(stream), fps, now_ns()));
+                let error = Player::new(&url, transport, manner).play(&mut packets, phase.clone()).await.err();
+                let joined = error.is_none() || packets.traffic().packets > 0;
+                if joined || started.elapsed() >= JOIN_WITHIN {
+                    return Seen { packets, error: error.map(|error| format!("{url}: {error:#}")) };
+                }
+                sleep(TRY_EVERY).await;
+            }
         });
     }
-    let measured = run.measure(joining(readers), &readers.window).await?;
-    Ok(report("read-rtsp", readers.fps, measured))
+    run.measure(joining(readers), &readers.window).await
 }
 
 /// How long all readers take to join.

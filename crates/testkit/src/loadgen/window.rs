@@ -22,7 +22,7 @@ use crate::process::cpu_ms;
 /// How often is looked whether the generator is in time.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long readers may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(10);
+const GOODBYE: Duration = Duration::from_secs(15);
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,15 @@ pub struct Measured<T> {
     pub generator: Generator,
     /// How long was measured.
     pub seconds: f64,
+}
+
+impl<T> Measured<T> {
+    /// The same run, with something else of each reader.
+    #[must_use]
+    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Measured<U> {
+        let Self { readers, cost, generator, seconds } = self;
+        Measured { readers: readers.into_iter().map(each).collect(), cost, generator, seconds }
+    }
 }
 
 impl<T: Send + 'static> Default for Run<T> {

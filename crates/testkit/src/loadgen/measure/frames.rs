@@ -27,7 +27,7 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub struct Frames {
     stream: Option<u32>,
-    frame_ns: u64,
+    freeze_ns: u64,
     opened_ns: u64,
     next: Option<u32>,
     last_ns: Option<u64>,
@@ -64,8 +64,14 @@ impl Frames {
     /// An eye on stream `stream`, or on any where it is `None`, of so many frames per second; its reader connects at `opened_ns`.
     #[must_use]
     pub fn new(stream: Option<u32>, fps: f64, opened_ns: u64) -> Self {
-        let frame_ns = (1e9 / fps) as u64;
-        Self { stream, frame_ns, opened_ns, next: None, last_ns: None, pictured: false, totals: Totals::default() }
+        let freeze_ns = FREEZE_FRAMES * (1e9 / fps) as u64;
+        Self { stream, freeze_ns, opened_ns, next: None, last_ns: None, pictured: false, totals: Totals::default() }
+    }
+
+    /// Takes only a pause above so many nanoseconds for a freeze, where access units come in groups.
+    #[must_use]
+    pub fn freezing_after(self, freeze_ns: u64) -> Self {
+        Self { freeze_ns, ..self }
     }
 
     /// Forgets what was counted, but for the first picture: the measured window begins.
@@ -126,7 +132,7 @@ impl Frames {
         let Some(last_ns) = self.last_ns else { return };
         let pause = now_ns.saturating_sub(last_ns);
         self.totals.pause.add_ns(pause);
-        self.totals.freezes += u64::from(pause > FREEZE_FRAMES * self.frame_ns);
+        self.totals.freezes += u64::from(pause > self.freeze_ns);
     }
 }
 
