@@ -103,7 +103,7 @@ fn token(text: &str) -> Credentials {
 }
 
 /// A query value with its `%XX` read and `+` as a space; broken escapes stay as they are.
-fn percent_decoded(value: &str) -> String {
+pub(crate) fn percent_decoded(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let [first, tail @ ..] = rest {

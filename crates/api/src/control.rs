@@ -28,7 +28,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{access::Policy, health};
-pub use objects::{HlsMuxer, Path as PathObject, RtspConn, RtspSession, WebRtcFailure, WebRtcSession};
+pub use objects::{HlsMuxer, HlsSession, Path as PathObject, RtspConn, RtspSession, WebRtcFailure, WebRtcSession};
 pub use servers::{HlsMuxers, Servers, WebRtcSessions};
 
 /// What the control API works on.
@@ -69,6 +69,11 @@ pub fn router(state: State) -> Router {
         .route("/webrtcsessions/get/{id}", get(webrtc_sessions_get))
         .route("/webrtcsessions/kick/{id}", post(webrtc_sessions_kick))
         .route("/webrtcsessions/failures", get(webrtc_failures))
+        .route("/paths/forward/list", get(forward_list))
+        .route("/paths/forward/get", get(forward_get))
+        .route("/hlssessions/list", get(hls_sessions_list))
+        .route("/hlssessions/get/{id}", get(hls_sessions_get))
+        .route("/hlssessions/kick/{id}", post(hls_sessions_kick))
         .route("/hlsmuxers/list", get(hls_muxers_list))
         .route("/hlsmuxers/get/{*name}", get(hls_muxers_get));
     Router::new()
@@ -165,6 +170,24 @@ async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer
     object(objects::Path::from(&path))
 }
 
+/// Nothing forwards a stream, so the list of a path is empty.
+async fn forward_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    forwarding_path(&state, query.as_deref())?;
+    Ok(page.answer(0, [(); 0]))
+}
+
+async fn forward_get(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    forwarding_path(&state, query.as_deref())?;
+    Err(Error::not_found("forward destination not found"))
+}
+
+fn forwarding_path(state: &State, query: Option<&str>) -> Result<(), Error> {
+    let name = list::parameter(query, "path").and_then(|name| PathName::new(&name));
+    let name = name.ok_or_else(|| Error::bad("invalid name"))?;
+    state.hub.path_snapshot(&name).map(drop).ok_or_else(|| Error::not_found("path not found"))
+}
+
 async fn rtsp_conns_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.rtsp()?.connections();
@@ -228,6 +251,23 @@ async fn hls_muxers_list(With(state): With<State>, RawQuery(query): RawQuery) ->
 async fn hls_muxers_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let all = state.servers.hls()?.muxers();
     object(all.iter().find(|muxer| muxer.path == name).ok_or_else(|| Error::not_found("muxer not found"))?)
+}
+
+async fn hls_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
+    let page = list::Page::of_query(query.as_deref())?;
+    let all = state.servers.hls_sessions()?.list();
+    Ok(page.answer(all.len(), page.cut(&all).iter().cloned().map(HlsSession::from)))
+}
+
+async fn hls_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id = session_id(&id)?;
+    let found = state.servers.hls_sessions()?.list().into_iter().find(|session| session.id == id);
+    object(HlsSession::from(found.ok_or_else(no_session)?))
+}
+
+async fn hls_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
+    let id = session_id(&id)?;
+    if state.servers.hls_sessions()?.kick(id) { Ok(done()) } else { Err(no_session()) }
 }
 
 fn session_id(text: &str) -> Result<SessionId, Error> {

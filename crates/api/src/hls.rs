@@ -1,13 +1,18 @@
 //! LL-HLS on port 8888: playlists and media of the packagers, and a small page that plays them.
 //!
 //! `/{path}/index.m3u8` and the files it names, `/{path}/` the page. A path may contain slashes, so the routes are told
-//! apart by the end of the URL. Playlists are alike for all viewers, but for one who shows a token in the query: its URIs
-//! carry the token too, because players do not repeat a query by themselves.
+//! apart by the end of the URL. A viewer that is let in gets a session, which is good for the paths of one camera: as a cookie,
+//! or, where a token stands in the query, in the URIs of the multivariant playlist, because players do not repeat a query by
+//! themselves. Media playlists are alike for all viewers; only one that is asked for with a token itself repeats that token.
+
+mod session;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
     body::Body,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, OriginalUri, Path, State},
     http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts},
     response::{IntoResponse, Response},
     routing::any,
@@ -16,16 +21,28 @@ use bytes::Bytes;
 use domain::{ErrorKind, PathName};
 use media::{
     Hub,
-    admission::{Action, Protocol},
+    admission::{Action, Credentials, Protocol},
+    config::Global,
     hls::{Muxers, Resource, Text},
 };
+use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
 use crate::{caller::Caller, problem::Problem};
+pub use session::{Listed, Sessions};
+use session::{Shown, Viewer};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 /// How a playlist may be kept that shows a viewer's token.
 const PERSONAL: &str = "no-store";
+/// How media may be kept: by one viewer, and by a distribution network for all of them.
+const CACHED_BY_ONE: &str = "private, max-age=3600, immutable";
+const CACHED_BY_ALL: &str = "public, max-age=3600, immutable";
+/// The cookie of a session.
+const COOKIE: &str = "cctv_hls";
+/// What begins the element of a URL that is a session. It stands in no path name.
+const SESSION_MARK: char = '~';
 const ALLOWED_METHODS: &str = "OPTIONS, GET, HEAD";
 
 /// What the routes work on.
@@ -35,6 +52,27 @@ pub struct Hls {
     pub hub: Hub,
     /// The packagers.
     pub muxers: Muxers,
+    /// The viewers.
+    pub sessions: Sessions,
+    /// The configuration, for the secret of distribution networks.
+    pub global: watch::Receiver<Arc<Global>>,
+}
+
+/// A request for a file.
+struct Asked<'a> {
+    path: PathName,
+    file: String,
+    /// The session in the URL.
+    session: Option<&'a str>,
+    caller: media::admission::Caller,
+}
+
+/// Who asks, once let in.
+struct Guest {
+    viewer: Viewer,
+    /// The name, where a new session is to begin.
+    begins: Option<String>,
+    is_cdn: bool,
 }
 
 /// The routes of port 8888.
@@ -90,8 +128,14 @@ async fn serve(State(hls): State<Hls>, Path(rest): Path<String>, mut parts: Part
 
 impl Hls {
     async fn answer(&self, rest: &str, parts: &mut Parts) -> Result<Response, Problem> {
+        if let Some((session, rest)) = rest.strip_prefix(SESSION_MARK).and_then(|rest| rest.split_once('/')) {
+            return match Target::of(rest) {
+                Some(Target::File(path, file)) => self.file(path, file, Some(session), parts).await,
+                Some(Target::Page | Target::Script | Target::WithoutSlash(_)) | None => Err(not_found()),
+            };
+        }
         match Target::of(rest).ok_or_else(not_found)? {
-            Target::File(path, file) => self.file(&path, &file, parts).await,
+            Target::File(path, file) => self.file(path, file, None, parts).await,
             Target::Page => Ok(asset("text/html; charset=utf-8", include_str!("hls/page.html"))),
             Target::Script => Ok(asset("text/javascript; charset=utf-8", include_str!("hls/player.js"))),
             // Relative, so that it also works behind a prefix.
@@ -103,17 +147,126 @@ impl Hls {
         }
     }
 
-    async fn file(&self, path: &PathName, file: &str, parts: &mut Parts) -> Result<Response, Problem> {
+    async fn file(
+        &self,
+        path: PathName,
+        file: String,
+        session: Option<&str>,
+        parts: &mut Parts,
+    ) -> Result<Response, Problem> {
         let caller = <Caller as FromRequestParts<()>>::from_request_parts(parts, &()).await?;
-        let caller = caller.by(Protocol::Hls);
-        let _permit = self.hub.admit(&caller.0, Action::Read, path).await?;
+        let asked = Asked { path, file, session, caller: caller.by(Protocol::Hls).0 };
+        let guest = self.guest(&asked, &parts.headers).await?;
         let query = parts.uri.query().unwrap_or_default();
-        let answer = self.muxers.request(path, file, query).await;
-        Ok(match answer.map_err(|error| problem(error, query.contains("_HLS_msn=")))? {
-            Resource::Playlist(text) => playlist(&text, token(query), &parts.headers),
-            Resource::Media(bytes) => media(&bytes, &parts.headers),
+        let answer = self.muxers.request(&asked.path, &asked.file, query).await;
+        let answer = answer.map_err(|error| problem(error, query.contains("_HLS_msn=")))?;
+        let bytes = match &answer {
+            Resource::Playlist(text) => text.plain().len(),
+            Resource::Media(media) => media.len(),
+        };
+        // A session counts from its first use, not from the request that it begins with.
+        if guest.begins.is_none() {
+            self.sessions.count(&guest.viewer, &asked.caller, &asked.path, bytes as u64);
+        }
+        Ok(match answer {
+            Resource::Media(bytes) => media(&bytes, &parts.headers, guest.is_cdn),
+            Resource::Playlist(text) => match guest.begins {
+                Some(user) => self.opened(&text, &user, &asked, parts).await,
+                None => playlist(&text, token(query).filter(|_| session.is_none()), &parts.headers),
+            },
         })
     }
+
+    /// Lets a viewer in: by its session, else by what it shows.
+    async fn guest(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Result<Guest, Problem> {
+        let is_index = asked.file.starts_with("index");
+        if self.is_cdn(&asked.caller.credentials) {
+            let viewer = self.sessions.without(&asked.caller, &asked.path, String::new(), true).ok_or_else(ended)?;
+            return Ok(Guest { viewer, begins: None, is_cdn: true });
+        }
+        let shown = asked.session.or_else(|| cookie(headers));
+        match shown.map_or(Shown::Nothing, |shown| self.sessions.shown(shown, &asked.path)) {
+            Shown::Good { viewer, ages } if asked.session.is_some() || !is_index || !ages => {
+                return Ok(Guest { viewer, begins: None, is_cdn: false });
+            }
+            Shown::Ended if asked.session.is_some() || !is_index => return Err(ended()),
+            Shown::Nothing if asked.session.is_some() => return Err(media::Error::Unauthenticated.into()),
+            Shown::Good { .. } | Shown::Ended | Shown::Nothing => {}
+        }
+        let user = self.hub.admit(&asked.caller, Action::Read, &asked.path).await?.user().to_owned();
+        let viewer = self.sessions.without(&asked.caller, &asked.path, user.clone(), false);
+        // Who was sent away may come in again by the door.
+        let viewer = match viewer {
+            Some(viewer) => viewer,
+            None if is_index => self.sessions.anew(&user),
+            None => return Err(ended()),
+        };
+        Ok(Guest { viewer, begins: is_index.then_some(user), is_cdn: false })
+    }
+
+    /// Whether a distribution network asks, which lets in its viewers itself.
+    fn is_cdn(&self, credentials: &Credentials) -> bool {
+        let global = self.global.borrow();
+        let secret = global.hls_cdn_secret.expose().as_bytes();
+        matches!(credentials, Credentials::Token(shown) if !secret.is_empty() && shown.expose().as_bytes().ct_eq(secret).into())
+    }
+
+    /// The multivariant playlist with a new session, for all paths of the camera that the viewer may watch.
+    async fn opened(&self, text: &Text, user: &str, asked: &Asked<'_>, parts: &Parts) -> Response {
+        let mut paths = vec![asked.path.clone()];
+        for other in self.muxers.others(&asked.path) {
+            if self.hub.admit(&asked.caller, Action::Read, &other).await.is_ok() {
+                paths.push(other);
+            }
+        }
+        let Some(session) = self.sessions.begin(&paths, user) else {
+            return playlist(text, None, &parts.headers);
+        };
+        if token(parts.uri.query().unwrap_or_default()).is_some() {
+            let text = below_session(&String::from_utf8_lossy(&text.plain()), asked.path.as_str(), &session);
+            return ([(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, PERSONAL)], text).into_response();
+        }
+        let mut response = playlist(text, None, &parts.headers);
+        let outside = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path());
+        if let Some(mount) = outside.strip_suffix(&format!("{}/{}", asked.path, asked.file)) {
+            for path in &paths {
+                let cookie = format!(
+                    "{COOKIE}={session}; Path={mount}{path}/; Max-Age={}; HttpOnly; SameSite=Lax",
+                    session::AGE.as_secs()
+                );
+                if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                    response.headers_mut().append(header::SET_COOKIE, cookie);
+                }
+            }
+        }
+        response
+    }
+}
+
+fn ended() -> Problem {
+    Problem::new(ErrorKind::Unauthenticated, "SESSION_ENDED", "the session was ended", "تم إنهاء الجلسة")
+}
+
+/// The session in the cookie of a request.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, session)| session)
+}
+
+/// The multivariant playlist of a path with each URI below the session. URIs of other paths climb to the root first.
+fn below_session(text: &str, path: &str, session: &str) -> String {
+    let up = "../".repeat(path.split('/').count());
+    let mut out = String::with_capacity(text.len() + 2 * session.len());
+    for line in text.lines() {
+        match line.strip_prefix(&up) {
+            Some(other) => out.extend([&up, "~", session, "/", other]),
+            None if !line.starts_with('#') && !line.is_empty() => out.extend([&up, "~", session, "/", path, "/", line]),
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// A blocked reload that waited in vain, or found no room to wait, is told to come again: 503.
@@ -180,7 +333,7 @@ fn with_query(text: &str, query: &str) -> String {
 }
 
 /// Media, whole or the one range that is asked for (RFC 9110 section 14).
-fn media(bytes: &Bytes, headers: &HeaderMap) -> Response {
+fn media(bytes: &Bytes, headers: &HeaderMap, is_cdn: bool) -> Response {
     let size = bytes.len();
     let mut response = match range(headers, size) {
         Range::Whole => Body::from(bytes.clone()).into_response(),
@@ -196,7 +349,7 @@ fn media(bytes: &Bytes, headers: &HeaderMap) -> Response {
     };
     for (name, value) in [
         (header::CONTENT_TYPE, "video/mp4"),
-        (header::CACHE_CONTROL, "private, max-age=3600, immutable"),
+        (header::CACHE_CONTROL, if is_cdn { CACHED_BY_ALL } else { CACHED_BY_ONE }),
         (header::ACCEPT_RANGES, "bytes"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -21,7 +21,7 @@ use crate::{
     access::Policy,
     control::{
         self, Servers,
-        objects::{self, HlsMuxer, RtspConn, RtspSession, WebRtcSession},
+        objects::{self, HlsMuxer, HlsSession, RtspConn, RtspSession, WebRtcSession},
     },
     health,
 };
@@ -77,7 +77,8 @@ pub(crate) fn text(metrics: String) -> impl IntoResponse {
 struct Filter(BTreeMap<String, String>);
 
 impl Filter {
-    const NAMES: [&str; 6] = ["type", "path", "hls_muxer", "rtsp_conn", "rtsp_session", "webrtc_session"];
+    const NAMES: [&str; 7] =
+        ["type", "path", "hls_muxer", "hls_session", "rtsp_conn", "rtsp_session", "webrtc_session"];
 
     fn of_query(query: &str) -> Self {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -199,6 +200,10 @@ fn families(filter: &Filter, paths: &[PathSnapshot], servers: &Servers) -> Strin
     if filter.wants("paths", "path") {
         path_family(&mut text, paths.iter().filter(|path| filter.takes("path", path.name.as_str())));
     }
+    if let Some(hls) = servers.hls_sessions.as_ref().filter(|_| filter.wants("hls_sessions", "hls_session")) {
+        let wanted = hls.list().into_iter().filter(|session| filter.takes("hls_session", &session.id.to_string()));
+        hls_session_family(&mut text, wanted.map(HlsSession::from));
+    }
     if let Some(hls) = servers.hls.as_ref().filter(|_| filter.wants("hls_muxers", "hls_muxer")) {
         let muxers = hls.muxers();
         muxer_family(&mut text, muxers.iter().filter(|muxer| filter.takes("hls_muxer", &muxer.path)));
@@ -263,6 +268,15 @@ fn muxer_family<'a>(text: &mut String, muxers: impl Iterator<Item = &'a HlsMuxer
     for muxer in muxers {
         let values = [muxer.outbound_bytes, muxer.outbound_frames_discarded, muxer.bytes_sent];
         family.member(&[("name", &muxer.path)], &values.map(|value| value as f64));
+    }
+    family.finish();
+}
+
+fn hls_session_family(text: &mut String, sessions: impl Iterator<Item = HlsSession>) {
+    let mut family = Family::new(text, "hls_sessions", &["_outbound_bytes"]);
+    for s in sessions {
+        let labels = [("id", &*s.id.to_string()), ("path", &s.path), ("remoteAddr", &s.remote_addr.to_string())];
+        family.member(&labels, &[s.outbound_bytes as f64]);
     }
     family.finish();
 }

@@ -267,7 +267,7 @@ fn not_found() -> Problem {
 }
 
 /// The query as it may be shown to others.
-fn without_credentials(query: Option<&str>) -> String {
+pub(crate) fn without_credentials(query: Option<&str>) -> String {
     let secret = |pair: &&str| matches!(pair.split('=').next(), Some("token" | "jwt"));
     let kept: Vec<&str> = query.unwrap_or_default().split('&').filter(|pair| !secret(pair)).collect();
     kept.join("&")

@@ -33,6 +33,8 @@ pub struct Global {
     pub hls_segment_max_bytes: u64,
     /// How long a packager lives after its last request.
     pub hls_muxer_close_after: Duration,
+    /// What a distribution network shows as its token; empty when there is none.
+    pub hls_cdn_secret: Secret,
     /// How long a WebRTC session may take to connect.
     pub webrtc_handshake_timeout: Duration,
     /// Who is let in.

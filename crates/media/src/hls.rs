@@ -194,6 +194,12 @@ impl Muxers {
         self.0.catalogue.cameras().into_iter().find(of)
     }
 
+    /// The paths whose renditions the multivariant playlist of this one may list.
+    #[must_use]
+    pub fn others(&self, path: &PathName) -> Vec<PathName> {
+        self.lesser(path).into_iter().collect()
+    }
+
     /// The paths of the other streams of a path's camera.
     fn kin(&self, path: &PathName) -> Vec<PathName> {
         let streams = self.camera(path).into_iter().flat_map(|camera| [camera.main, camera.sub]).flatten();

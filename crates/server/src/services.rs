@@ -78,6 +78,7 @@ pub(crate) struct Engine {
     pub(crate) rtsp: Arc<rtsp::Server>,
     pub(crate) webrtc: webrtc::Engine,
     pub(crate) muxers: hls::Muxers,
+    pub(crate) sessions: api::hls::Sessions,
     pub(crate) started: WallTime,
 }
 
@@ -107,7 +108,8 @@ impl Engine {
         let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
             .map_err(|error| webrtc_taken(loaded, error))?;
         let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), catalogue.clone(), stop.child_token());
-        Ok(Self { policy, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
+        let sessions = api::hls::Sessions::new(policy.operator().token());
+        Ok(Self { policy, sessions, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
     }
 
     async fn shutdown(self) {

@@ -5,8 +5,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Error;
+use crate::caller::percent_decoded;
 
 const ITEMS_PER_PAGE: usize = 100;
+
+/// A parameter of a query, with its escapes read.
+pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| percent_decoded(value))
+}
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,8 @@ use media_proto::{Codec, Track};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use crate::hls;
+
 /// A point in UTC as RFC 3339.
 pub(crate) fn rfc3339(time: WallTime) -> String {
     let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.unix_us()) * 1_000);
@@ -424,6 +426,38 @@ impl From<&webrtc::Failure> for WebRtcFailure {
             local_candidate: session.local_candidate.clone(),
             remote_candidate: session.remote_candidate.clone(),
             reason: failure.reason.clone(),
+        }
+    }
+}
+
+/// A viewer of HLS.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HlsSession {
+    pub id: SessionId,
+    pub created: String,
+    pub remote_addr: SocketAddr,
+    pub path: String,
+    pub query: String,
+    pub user: String,
+    pub user_agent: String,
+    #[serde(rename = "isCDN")]
+    pub is_cdn: bool,
+    pub outbound_bytes: u64,
+}
+
+impl From<hls::Listed> for HlsSession {
+    fn from(session: hls::Listed) -> Self {
+        Self {
+            id: session.id,
+            created: rfc3339(session.created),
+            remote_addr: session.remote,
+            path: session.path.to_string(),
+            query: session.query,
+            user: session.user,
+            user_agent: session.user_agent,
+            is_cdn: session.is_cdn,
+            outbound_bytes: session.outbound_bytes,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Error,
     objects::{HlsMuxer, WebRtcFailure, WebRtcSession},
 };
+use crate::hls::Sessions;
 
 /// The servers that run; one that does not has no endpoints and no metrics.
 #[derive(Clone, Default)]
@@ -20,6 +21,8 @@ pub struct Servers {
     pub webrtc: Option<Arc<dyn WebRtcSessions>>,
     /// The HLS packagers.
     pub hls: Option<Arc<dyn HlsMuxers>>,
+    /// The viewers of HLS.
+    pub hls_sessions: Option<Sessions>,
 }
 
 impl std::fmt::Debug for Servers {
@@ -39,6 +42,10 @@ impl Servers {
 
     pub(super) fn hls(&self) -> Result<&dyn HlsMuxers, Error> {
         self.hls.as_deref().ok_or_else(not_running)
+    }
+
+    pub(super) fn hls_sessions(&self) -> Result<&Sessions, Error> {
+        self.hls_sessions.as_ref().ok_or_else(not_running)
     }
 }
 

@@ -16,6 +16,8 @@ use tower::ServiceExt as _;
 
 use super::*;
 
+mod endpoints;
+
 pub(crate) struct Nobody;
 
 impl source::Connector for Nobody {
@@ -250,8 +252,11 @@ async fn sessions_are_listed_and_ended() {
     let hub = Api::new(Servers::default()).await.state.hub.clone();
     let server = rtsp::Server::start(config, hub, CancellationToken::new()).unwrap();
     let known = webrtc_session();
-    let servers =
-        Servers { rtsp: Some(Arc::new(server)), webrtc: Some(Arc::new(Sessions(vec![known.clone()]))), hls: None };
+    let servers = Servers {
+        rtsp: Some(Arc::new(server)),
+        webrtc: Some(Arc::new(Sessions(vec![known.clone()]))),
+        ..Servers::default()
+    };
     let api = Api::new(servers).await;
     let empty = json!({"itemCount": 0, "pageCount": 0, "items": []});
     api.check("GET /v3/rtspconns/list", "", 200, empty.clone()).await;

@@ -161,8 +161,13 @@ mod served {
         router: Router,
         hub: Hub,
         policy: Arc<TokenPolicy>,
+        sessions: Sessions,
         address: SocketAddr,
         tasks: JoinSet<()>,
+    }
+
+    fn global() -> Global {
+        Global { hls_cdn_secret: Secret::new("cdn".into()), ..Global::default() }
     }
 
     async fn start() -> Server {
@@ -179,14 +184,15 @@ mod served {
         let publisher = hub.publish(&path, permit, PublisherKind::RtspSession, id, &[track]).unwrap();
         let muxers =
             Muxers::new(watch::channel(Arc::default()).1, hub.clone(), Arc::new(NoCameras), CancellationToken::new());
-        let router = router(Hls { hub: hub.clone(), muxers });
+        let (sessions, global) = (Sessions::new(policy.token()), watch::channel(Arc::new(global())).1);
+        let router = router(Hls { hub: hub.clone(), muxers, sessions: sessions.clone(), global });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let mut tasks = JoinSet::new();
         tasks.spawn(publish(publisher, pictures));
         tasks.spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Server { router, hub, policy, address, tasks }
+        Server { router, hub, policy, sessions, address, tasks }
     }
 
     impl Server {
@@ -330,8 +336,18 @@ mod served {
     #[tokio::test(flavor = "multi_thread")]
     async fn ffmpeg_decodes_it_without_a_complaint() {
         let server = start().await;
+        for query in ["", "?token=right"] {
+            decode(&server, query).await;
+        }
+        let listed = server.sessions.list();
+        let counted = listed.iter().filter(|s| s.user_agent.starts_with("Lavf") && s.outbound_bytes > 1_000);
+        assert_eq!(counted.count(), 2, "{listed:?}");
+        drop(server.tasks);
+    }
+
+    async fn decode(server: &Server, query: &str) {
         let mut ffmpeg = Command::new("ffmpeg");
-        let url = format!("http://{}/yard/gate/index.m3u8", server.address);
+        let url = format!("http://{}/yard/gate/index.m3u8{query}", server.address);
         ffmpeg.args(["-v", "error", "-i", &url, "-t", "4", "-progress", "-", "-f", "null", "/dev/null"]);
         ffmpeg.stdin(Stdio::null()).kill_on_drop(true);
         let output = timeout(Duration::from_secs(45), ffmpeg.output()).await.unwrap().unwrap();
@@ -341,6 +357,91 @@ mod served {
         let frames: u32 =
             frames.lines().filter_map(|line| line.strip_prefix("frame=")).next_back().unwrap().trim().parse().unwrap();
         assert!(frames >= 99, "{frames} pictures in four seconds");
-        drop(server.tasks);
+    }
+
+    fn remote(uri: &str) -> axum::http::request::Builder {
+        Request::get(uri).header("x-forwarded-for", "10.0.0.1").header("user-agent", "a player")
+    }
+
+    fn cookies(headers: &HeaderMap) -> Vec<String> {
+        let lines = headers.get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap().to_owned());
+        lines.collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_session_lets_a_viewer_go_on_from_any_address_until_it_is_ended() {
+        let server = start().await;
+        let admitted = remote("/yard/gate/index.m3u8").header("authorization", "Bearer right");
+        let (status, headers, _) = server.send(admitted).await;
+        let set = cookies(&headers);
+        assert!(status == 200 && set.len() == 1 && set[0].contains("; Path=/yard/gate/; "), "{status} {set:?}");
+        assert!(server.sessions.list().is_empty(), "a session counts from its first use");
+        let cookie = set[0].split(';').next().unwrap();
+        let media = |shown: &str| remote("/yard/gate/main_stream.m3u8").header("cookie", shown);
+        let (status, headers, shared) = server.send(media(cookie)).await;
+        assert!(status == 200 && cookies(&headers).is_empty());
+        let (_, _, local) = server.get("main_stream.m3u8?_HLS_msn=0").await;
+        assert!(!String::from_utf8_lossy(&shared).contains('~') && !local.is_empty());
+        let [session] =
+            &server.sessions.list().into_iter().filter(|s| s.user_agent == "a player").collect::<Vec<_>>()[..]
+        else {
+            panic!("one session of the player")
+        };
+        assert_eq!((session.path.as_str(), session.user.as_str(), session.is_cdn), ("yard/gate", "operator", false));
+        assert_eq!(session.outbound_bytes, shared.len() as u64);
+        for wrong in [&format!("{cookie}x"), "cctv_hls=", "cctv_hls=a.b.c", ""] {
+            assert_eq!(server.send(media(wrong)).await.0, 401, "{wrong}");
+        }
+        let elsewhere = remote("/other/main_stream.m3u8").header("cookie", cookie);
+        assert_eq!(server.send(elsewhere).await.0, 401, "it is good for its own path");
+        let again = Sessions::new(server.policy.token());
+        let path = PathName::new("yard/gate").unwrap();
+        let token = cookie.split_once('=').unwrap().1;
+        assert!(matches!(again.shown(token, &path), Shown::Good { .. }), "it outlives the program");
+        assert!(server.sessions.kick(session.id) && !server.sessions.kick(session.id));
+        assert_eq!(server.send(media(cookie)).await.0, 401);
+        assert!(server.sessions.list().iter().all(|listed| listed.id != session.id));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_token_in_the_query_becomes_a_session_in_the_urls_of_alike_playlists() {
+        let server = start().await;
+        let (status, headers, index) = server.send(remote("/yard/gate/index.m3u8?token=right")).await;
+        assert!(status == 200 && cookies(&headers).is_empty() && headers[header::CACHE_CONTROL] == PERSONAL);
+        let text = String::from_utf8(index.into()).unwrap();
+        let uri = text.lines().find(|line| !line.starts_with('#')).unwrap();
+        assert!(!text.contains("right") && uri.starts_with("../../~") && uri.ends_with("/yard/gate/main_stream.m3u8"));
+        let below = uri.trim_start_matches("../..");
+        let (status, _, personal) = server.send(remote(below)).await;
+        assert_eq!(status, 200);
+        let personal = String::from_utf8(personal.into()).unwrap();
+        assert!(personal.contains("#EXT-X-PART") && !personal.contains('?') && !personal.contains('~'), "{personal}");
+        let map = personal.split("MAP:URI=\"").nth(1).unwrap().split('"').next().unwrap();
+        let media = below.replace("main_stream.m3u8", map);
+        assert_eq!(server.send(remote(&media)).await.0, 200);
+        assert_eq!(server.send(remote(&media.replace("yard/gate", "yard/other"))).await.0, 401);
+        assert_eq!(server.send(remote("/~x/yard/gate/main_stream.m3u8")).await.0, 401);
+        assert_eq!(server.sessions.list().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_distribution_network_shows_its_secret_and_keeps_media_for_all() {
+        let server = start().await;
+        let cdn = |uri: &str| remote(uri).header("authorization", "Bearer cdn");
+        let (status, headers, text) = server.send(cdn("/yard/gate/main_stream.m3u8")).await;
+        assert!(status == 200 && cookies(&headers).is_empty());
+        let text = String::from_utf8(text.into()).unwrap();
+        let map = text.split("MAP:URI=\"").nth(1).unwrap().split('"').next().unwrap();
+        let (_, headers, _) = server.send(cdn(&format!("/yard/gate/{map}"))).await;
+        assert_eq!(headers[header::CACHE_CONTROL], CACHED_BY_ALL);
+        let listed = server.sessions.list();
+        assert!(listed.len() == 1 && listed[0].is_cdn, "{listed:?}");
+    }
+
+    #[test]
+    fn uris_of_other_paths_climb_to_the_root_before_the_session() {
+        let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmain.m3u8\n../../a/sub/main.m3u8\n";
+        let want = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n../../~S/a/main/main.m3u8\n../../~S/a/sub/main.m3u8\n";
+        assert_eq!(below_session(text, "a/main", "S"), want);
     }
 }

@@ -125,7 +125,9 @@ impl Bench {
             .with_state(sender);
         let global = watch::Sender::new(Arc::default()).subscribe();
         let muxers = Muxers::new(global, hub.clone(), catalogue, cancel.child_token());
-        let hls = hls::router(Hls { hub: hub.clone(), muxers });
+        let sessions = hls::Sessions::new(policy.token());
+        let global = watch::channel(Arc::default()).1;
+        let hls = hls::router(Hls { hub: hub.clone(), muxers, sessions, global });
         let state = Whep { hub: hub.clone(), engine: engine.clone(), hls_port: 8888 };
         let wall = Wall { engine: engine.clone(), policy };
         let whep = whep::router(state);

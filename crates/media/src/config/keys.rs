@@ -165,7 +165,7 @@ const GLOBAL_KEYS: &[(&str, &str, Effect)] = &[
     ("hlsSegmentMaxSize", r#""50M""#, Live),
     ("hlsDirectory", r#""""#, DefaultOnly),
     ("hlsMuxerCloseAfter", r#""60s""#, Live),
-    ("hlsCDNSecret", r#""""#, DefaultOnly),
+    ("hlsCDNSecret", r#""""#, Live),
     ("webrtc", "true", Running),
     ("webrtcAddress", r#"":8889""#, Running),
     ("webrtcEncryption", "false", DefaultOnly),

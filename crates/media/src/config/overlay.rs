@@ -112,6 +112,7 @@ pub(super) fn global(running: &Keys, own: &Keys) -> Result<Global, Error> {
         hls_part_duration: all.duration("hlsPartDuration")?,
         hls_segment_max_bytes: all.size("hlsSegmentMaxSize")?,
         hls_muxer_close_after: all.duration("hlsMuxerCloseAfter")?,
+        hls_cdn_secret: Secret::new(all.text("hlsCDNSecret")?.to_owned()),
         webrtc_handshake_timeout: all.duration("webrtcHandshakeTimeout")?,
         access: Arc::new(access::read(&all.0)?),
     };

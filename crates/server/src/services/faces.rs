@@ -53,7 +53,12 @@ pub(super) async fn start(loaded: &Loaded, engine: &Engine, stop: &CancellationT
 }
 
 fn hls_router(engine: &Engine) -> Router {
-    let routes = hls::router(hls::Hls { hub: engine.hub.clone(), muxers: engine.muxers.clone() });
+    let routes = hls::router(hls::Hls {
+        hub: engine.hub.clone(),
+        muxers: engine.muxers.clone(),
+        sessions: engine.sessions.clone(),
+        global: engine.settings.watch_global(),
+    });
     health::router("hls", &[]).merge(routes)
 }
 
@@ -87,6 +92,7 @@ fn servers(engine: &Engine) -> control::Servers {
         rtsp: Some(engine.rtsp.clone()),
         webrtc: Some(Arc::new(engine.webrtc.clone())),
         hls: Some(Arc::new(engine.muxers.clone())),
+        hls_sessions: Some(engine.sessions.clone()),
     }
 }
 

@@ -17,8 +17,9 @@ const WEBRTC: &str = "inbound_bytes inbound_rtp_packets inbound_rtp_packets_lost
     rtcp_packets_received rtcp_packets_sent";
 
 /// A family, the labels of its members (none: it is empty) and what follows its name.
-const FAMILIES: [(&str, &str, &str); 5] = [
+const FAMILIES: [(&str, &str, &str); 6] = [
     ("paths", "name,state", "inbound_bytes outbound_bytes inbound_frames_in_error bytes_received bytes_sent"),
+    ("hls_sessions", "id,path,remoteAddr", "outbound_bytes"),
     ("hls_muxers", "name", "outbound_bytes outbound_frames_discarded bytes_sent"),
     ("rtsp_conns", "id", "inbound_bytes outbound_bytes bytes_received bytes_sent"),
     ("rtsp_sessions", "id,path,remoteAddr,state", RTSP),
@@ -54,8 +55,10 @@ async fn names_and_labels_are_those_that_dashboards_read() {
     let (cctv, _publisher) = publishing(clip::baseline().unwrap()).await.unwrap();
     let url = cctv.rtsp_url("test");
     let _reader = Child::spawn("ffmpeg", &["-nostdin", "-v", "error", "-i", &url, "-f", "null", "-"]).unwrap();
-    let playlist = format!("http://127.0.0.1:{}/test/index.m3u8", cctv.ports().hls);
-    assert!(reqwest::get(playlist).await.unwrap().status().is_success());
+    for playlist in ["index.m3u8", "main_stream.m3u8"] {
+        let playlist = format!("http://127.0.0.1:{}/test/{playlist}", cctv.ports().hls);
+        assert!(reqwest::get(playlist).await.unwrap().status().is_success());
+    }
     let metrics = format!("http://127.0.0.1:{}/metrics", cctv.ports().metrics);
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
     for _ in 0..300 {
