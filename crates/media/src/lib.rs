@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod catalogue;
 pub mod config;
+mod datagrams;
 mod error;
 pub mod hls;
 pub mod hub;

@@ -43,6 +43,7 @@ use crate::{
     Error,
     admission::Permit,
     catalogue::Catalogue,
+    datagrams::Sender,
     hub::{Hub, Reader},
 };
 use session::{Registry, Shared};
@@ -130,6 +131,7 @@ impl Engine {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let registry = Arc::new(Registry::new(config.max_sessions));
         let worker = Worker::new(Parts {
+            sender: Sender::new(&socket).map_err(failed)?,
             socket,
             listener,
             candidates: all_candidates(&config, local, local_tcp),

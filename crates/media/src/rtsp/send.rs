@@ -1,4 +1,4 @@
-//! Packets into sockets: one vectored write per access unit over TCP, one datagram per packet over UDP.
+//! Packets into sockets: one vectored write per access unit over TCP, one datagram per packet over UDP, in rows.
 
 use std::{
     io::{self, IoSlice},
@@ -17,6 +17,7 @@ use super::{
     outgoing::Stamped,
     udp::Sockets,
 };
+use crate::datagrams::Datagram;
 
 /// The most slices of one vectored write (`IOV_MAX` of Linux).
 const SLICES_MAX: usize = 1024;
@@ -69,17 +70,24 @@ pub(super) struct Sent {
 /// Sends the packets of a unit to a client.
 pub(super) async fn send_datagrams(sockets: &Sockets, stamped: &Stamped<'_>, to: SocketAddr) -> Sent {
     let mut sent = Sent::default();
-    let mut datagram = Vec::with_capacity(1500);
-    for (n, (header, packet)) in stamped.headers.iter().zip(stamped.packets.iter()).enumerate() {
-        if n > 0 && n % DATAGRAM_ROW == 0 {
+    let datagrams: Vec<Datagram<'_>> = stamped
+        .headers
+        .iter()
+        .zip(stamped.packets.iter())
+        .map(|(header, packet)| [header.get(INTERLEAVED_HEADER..).unwrap_or_default(), &packet.payload[..]])
+        .collect();
+    for (n, mut row) in datagrams.chunks(DATAGRAM_ROW).enumerate() {
+        if n > 0 {
             sleep(ROW_PAUSE).await;
         }
-        datagram.clear();
-        datagram.extend_from_slice(header.get(INTERLEAVED_HEADER..).unwrap_or_default());
-        datagram.extend_from_slice(&packet.payload);
-        match sockets.send_rtp(&datagram, to).await {
-            Ok(bytes) => sent.bytes += bytes as u64,
-            Err(_) => sent.refused += 1,
+        while !row.is_empty() {
+            let result = sockets.send_rtp(row, to).await;
+            let (done, rest) = row.split_at(*result.as_ref().unwrap_or(&1));
+            match result {
+                Ok(_) => sent.bytes += done.iter().flatten().map(|part| part.len() as u64).sum::<u64>(),
+                Err(_) => sent.refused += 1,
+            }
+            row = rest;
         }
     }
     sent

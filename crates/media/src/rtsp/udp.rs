@@ -15,7 +15,10 @@ use tokio::{net::UdpSocket, sync::mpsc, time::sleep};
 use tracing::warn;
 
 use super::{Shared, publisher::Feed};
-use crate::Error;
+use crate::{
+    Error,
+    datagrams::{Datagram, Sender},
+};
 
 /// Receive buffer asked of the system, so that a burst of keyframes of many publishers fits.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -32,8 +35,8 @@ const RECEIVE_RETRY: Duration = Duration::from_millis(10);
 /// The sockets of RTP and RTCP.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    rtp: (UdpSocket, Sender),
+    rtcp: (UdpSocket, Sender),
 }
 
 impl Sockets {
@@ -44,7 +47,7 @@ impl Sockets {
         let mut last = None;
         for _ in 0..PAIR_ATTEMPTS {
             let first = bind_udp(rtp)?;
-            let port = port_of(&first)?;
+            let port = port_of(&first.0)?;
             if port % 2 == 1 || port == u16::MAX {
                 continue;
             }
@@ -56,26 +59,28 @@ impl Sockets {
         Err(last.unwrap_or(Error::Limit { what: "the search for a pair of UDP ports", limit: PAIR_ATTEMPTS as u64 }))
     }
 
-    pub(super) async fn send_rtp(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        send(&self.rtp, datagram, to).await
+    /// Sends the first datagrams of a row, as many as one system call takes; how many those were.
+    pub(super) async fn send_rtp(&self, row: &[Datagram<'_>], to: SocketAddr) -> io::Result<usize> {
+        send(&self.rtp, row, to).await
     }
 
     pub(super) async fn send_rtcp(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        send(&self.rtcp, datagram, to).await
+        send(&self.rtcp, &[[datagram, &[]]], to).await
     }
 
     /// The ports of RTP and RTCP.
     pub(super) fn ports(&self) -> Result<(u16, u16), Error> {
-        Ok((port_of(&self.rtp)?, port_of(&self.rtcp)?))
+        Ok((port_of(&self.rtp.0)?, port_of(&self.rtcp.0)?))
     }
 }
 
-async fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-    let to = match (socket.local_addr()?.is_ipv6(), to.ip()) {
-        (true, IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), to.port()),
-        (true | false, _) => to,
-    };
-    socket.send_to(datagram, to).await
+async fn send((socket, sender): &(UdpSocket, Sender), row: &[Datagram<'_>], to: SocketAddr) -> io::Result<usize> {
+    loop {
+        match sender.send(socket, row, to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
+            done => return done,
+        }
+    }
 }
 
 /// Which of the two sockets.
@@ -163,8 +168,8 @@ impl Routes {
 /// Receives on one of the sockets until the server ends.
 pub(super) async fn receive(shared: Arc<Shared>, kind: Kind) {
     let socket = match kind {
-        Kind::Rtp => &shared.sockets.rtp,
-        Kind::Rtcp => &shared.sockets.rtcp,
+        Kind::Rtp => &shared.sockets.rtp.0,
+        Kind::Rtcp => &shared.sockets.rtcp.0,
     };
     let mut slab = BytesMut::with_capacity(SLAB);
     loop {
@@ -189,8 +194,8 @@ fn port_of(socket: &UdpSocket) -> Result<u16, Error> {
     socket.local_addr().map(|address| address.port()).map_err(io_error("cannot read the port of a UDP socket"))
 }
 
-fn bind_udp(address: SocketAddr) -> Result<UdpSocket, Error> {
-    let bound = || -> io::Result<UdpSocket> {
+fn bind_udp(address: SocketAddr) -> Result<(UdpSocket, Sender), Error> {
+    let bound = || -> io::Result<(UdpSocket, Sender)> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
         socket.0.set_recv_buffer_size(RECEIVE_BUFFER)?;
         let granted = socket.0.recv_buffer_size()?;
@@ -201,7 +206,9 @@ fn bind_udp(address: SocketAddr) -> Result<UdpSocket, Error> {
             );
         }
         socket.0.bind(&socket.1.into())?;
-        UdpSocket::from_std(socket.0.into())
+        let socket = UdpSocket::from_std(socket.0.into())?;
+        let sender = Sender::new(&socket)?;
+        Ok((socket, sender))
     };
     bound().map_err(io_error(&format!("cannot listen on UDP {address}")))
 }

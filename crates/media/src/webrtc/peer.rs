@@ -23,7 +23,10 @@ use super::{
     socket::{Route, Transport},
     tcp::Links,
 };
-use crate::Error;
+use crate::{
+    Error,
+    datagrams::{Datagram, Sender},
+};
 
 /// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
 const SILENCE: Duration = Duration::from_secs(15);
@@ -31,13 +34,15 @@ const SILENCE: Duration = Duration::from_secs(15);
 const PORTION_BYTES: usize = 48 << 10;
 /// one each so often, so that it does not overrun the peer's socket: 190 Mbit/s.
 const PORTION_EVERY: Duration = Duration::from_millis(2);
+/// Packets by UDP that leave together at most.
+const LEAVING: usize = 64;
 /// Addresses a peer is known under.
 const ROUTES: usize = 8;
 
 /// The ways out to the network.
 #[derive(Clone, Copy)]
 pub(super) struct Ways<'a> {
-    pub(super) udp: &'a UdpSocket,
+    pub(super) udp: (&'a UdpSocket, &'a Sender),
     pub(super) links: &'a Links,
 }
 
@@ -79,6 +84,8 @@ pub(super) struct Peer {
     broken: Option<String>,
     turn: usize,
     portion: (Instant, usize),
+    /// Packets by UDP that leave together.
+    leaving: Vec<Transmit>,
 }
 
 impl Peer {
@@ -101,6 +108,7 @@ impl Peer {
             broken: None,
             turn: 0,
             portion: (now, 0),
+            leaving: Vec::new(),
         }
     }
 
@@ -191,7 +199,7 @@ impl Peer {
         let next = loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
-                Ok(Output::Transmit(transmit)) => self.send(ways, &transmit),
+                Ok(Output::Transmit(transmit)) => self.send(ways, transmit),
                 Ok(Output::Event(event)) => wishes.extend(self.wish(event)),
                 Err(error) => {
                     self.fail(&error);
@@ -199,6 +207,7 @@ impl Peer {
                 }
             }
         };
+        self.flush(ways);
         (wishes, waits.map_or(next, |at| at.min(next)))
     }
 
@@ -253,20 +262,41 @@ impl Peer {
         clippy::wildcard_enum_match_arm,
         reason = "the enum is open; other protocols need candidates we never add"
     )]
-    fn send(&self, ways: Ways<'_>, transmit: &Transmit) {
-        let (to, datagram) = (transmit.destination, &transmit.contents[..]);
-        if is_rtcp(datagram) {
+    fn send(&mut self, ways: Ways<'_>, transmit: Transmit) {
+        if is_rtcp(&transmit.contents) {
             self.shared.outbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
         }
-        // What is full drops the packet like any network would; the peer asks for it again.
         match transmit.proto {
-            Protocol::Tcp => ways.links.send(to, datagram),
+            Protocol::Tcp => ways.links.send(transmit.destination, &transmit.contents),
             _ => {
-                if let Err(error) = ways.udp.try_send_to(datagram, to) {
-                    tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
+                if self.leaving.last().is_some_and(|last| last.destination != transmit.destination) {
+                    self.flush(ways);
+                }
+                self.leaving.push(transmit);
+                if self.leaving.len() >= LEAVING {
+                    self.flush(ways);
                 }
             }
         }
+    }
+
+    /// Sends the packets that leave together, all to one destination.
+    fn flush(&mut self, ways: Ways<'_>) {
+        let Some(to) = self.leaving.first().map(|first| first.destination) else {
+            return;
+        };
+        let datagrams: Vec<Datagram<'_>> =
+            self.leaving.iter().map(|transmit| [&transmit.contents[..], &[][..]]).collect();
+        let mut rest = &datagrams[..];
+        while !rest.is_empty() {
+            // What is full drops the packet like any network would; the peer asks for it again.
+            let sent = ways.udp.1.send(ways.udp.0, rest, to).unwrap_or_else(|error| {
+                tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
+                1
+            });
+            rest = rest.get(sent..).unwrap_or_default();
+        }
+        self.leaving.clear();
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns nobody here")]

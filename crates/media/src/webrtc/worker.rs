@@ -32,7 +32,7 @@ use super::{
     whep::Whep,
     whip::{self, Whip},
 };
-use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, hub::Reader};
+use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, datagrams::Sender, hub::Reader};
 
 /// Commands that wait for the thread.
 pub(super) const COMMANDS: usize = 256;
@@ -64,6 +64,7 @@ pub(super) enum Command {
 /// What the thread is made of.
 pub(super) struct Worker {
     socket: UdpSocket,
+    sender: Sender,
     links: Links,
     port: u16,
     handshake: Duration,
@@ -106,6 +107,7 @@ enum Session {
 /// What the thread gets from outside.
 pub(super) struct Parts {
     pub(super) socket: UdpSocket,
+    pub(super) sender: Sender,
     pub(super) listener: Option<TcpListener>,
     pub(super) candidates: Candidates,
     pub(super) handshake: Duration,
@@ -121,6 +123,7 @@ impl Worker {
         Self {
             port: parts.candidates.udp.first().map_or(0, SocketAddr::port),
             socket: parts.socket,
+            sender: parts.sender,
             links: Links::new(parts.listener),
             handshake: parts.handshake,
             registry: parts.registry,
@@ -398,7 +401,7 @@ impl Worker {
             if let Session::Whip(whip) = &mut member.session {
                 whip.expire(&mut member.peer, now);
             }
-            let ways = Ways { udp: &self.socket, links: &self.links };
+            let ways = Ways { udp: (&self.socket, &self.sender), links: &self.links };
             let (wishes, next) = member.peer.drive(now, ways);
             if wishes.is_empty() {
                 let own = if let Session::Whip(whip) = &member.session { whip.wake_at() } else { None };
@@ -519,13 +522,13 @@ impl Worker {
             Session::Whip(_) => {}
             Session::Wall(mut wall) => {
                 wall.end(reason, &mut peer, &mut self.feeds);
-                peer.drive(Instant::now(), Ways { udp: &self.socket, links: &self.links });
+                peer.drive(Instant::now(), Ways { udp: (&self.socket, &self.sender), links: &self.links });
                 if self.windows.get(&wall.owner) == Some(&key) {
                     self.windows.remove(&wall.owner);
                 }
             }
         }
-        peer.close(Instant::now(), Ways { udp: &self.socket, links: &self.links });
+        peer.close(Instant::now(), Ways { udp: (&self.socket, &self.sender), links: &self.links });
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, key));
         }
