@@ -2,6 +2,7 @@
 
 use std::{
     io::{ErrorKind, IoSlice, Write as _},
+    os::fd::AsRawFd as _,
     time::SystemTime,
 };
 
@@ -11,6 +12,7 @@ use media_proto::{
     rtp,
     rtsp::framing::write_interleaved_header,
 };
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, sendmmsg};
 use rand::{Rng, RngExt as _};
 
 use super::session::Session;
@@ -180,17 +182,20 @@ impl Sender {
         self.sent.closed += u64::from(self.closed);
     }
 
+    /// Sends all packets of an access unit with one system call, as an encoder's burst.
     fn send_datagrams(&mut self, unit: &Unit) {
         let Some((rtp, _)) = &self.session.datagrams else { return };
-        let mut datagram = Vec::with_capacity(2_048);
-        let mut refused = false;
-        for (head, payload) in self.heads.iter().zip(Self::payloads(&self.first, unit)) {
-            datagram.clear();
-            datagram.extend_from_slice(head.get(INTERLEAVED_BYTES..).unwrap_or_default());
-            datagram.extend_from_slice(payload);
-            refused |= rtp.send(&datagram).is_err();
-        }
-        self.sent.dropped += u64::from(refused);
+        let heads = self.heads.iter().map(|head| head.get(INTERLEAVED_BYTES..).unwrap_or_default());
+        let datagrams: Vec<[IoSlice<'_>; 2]> = heads
+            .zip(Self::payloads(&self.first, unit))
+            .map(|(head, payload)| [IoSlice::new(head), IoSlice::new(payload)])
+            .collect();
+        let connected: Vec<Option<()>> = vec![None; datagrams.len()];
+        let mut headers = MultiHeaders::preallocate(datagrams.len(), None);
+        let no_control: [ControlMessage<'_>; 0] = [];
+        let sent = sendmmsg(rtp.as_raw_fd(), &mut headers, &datagrams, connected, no_control, MsgFlags::empty());
+        let all = sent.is_ok_and(|sent| sent.count() == datagrams.len());
+        self.sent.dropped += u64::from(!all);
     }
 
     /// Tries once more to send what is pending.
