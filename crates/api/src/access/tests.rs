@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::control::tests::Nobody;
 
+mod faces;
 mod servers;
 mod streams;
 

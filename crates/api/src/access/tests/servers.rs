@@ -42,7 +42,7 @@ pub(super) async fn serve(router: Router) -> Served {
 }
 
 /// A server that takes connections and never answers.
-async fn hung() -> Served {
+pub(super) async fn hung() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let task = tokio::spawn(async move {
