@@ -58,7 +58,7 @@ impl Sps {
             return None;
         };
         let sps = SeqParameterSet::from_bits(RefNal::new(nal, &[], true).rbsp_bits()).ok()?;
-        let (width, height) = sps.pixel_dimensions().ok()?;
+        let (width, height) = sps.pixel_dimensions().ok().filter(|(width, height)| *width > 0 && *height > 0)?;
         let vui = sps.vui_parameters.as_ref();
         let restrictions = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
         // Constrained and plain Baseline have no B slices at all (A.2.1).

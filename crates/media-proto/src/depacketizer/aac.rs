@@ -17,7 +17,8 @@ pub(super) fn frames(packets: &[RtpPacket], lengths: Lengths) -> Vec<Bytes> {
     let mut partial = BytesMut::new();
     for RtpPacket { payload, .. } in packets {
         let Some((sizes, mut at)) = headers(payload, lengths) else { continue };
-        for size in sizes {
+        // A frame without bytes is none.
+        for size in sizes.into_iter().filter(|size| *size > 0) {
             let available = payload.len() - at;
             if size <= available {
                 frames.push(payload.slice(at..at + size));

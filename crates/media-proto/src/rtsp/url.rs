@@ -34,7 +34,9 @@ pub fn parse(address: &str) -> Result<Url, Error> {
 pub fn resolve(address: &str, known: &Url) -> Result<Url, Error> {
     let address = address.trim();
     match address.strip_prefix('/') {
-        Some(rest) if !rest.starts_with('/') => known.join(address).map_or_else(|_| parse(address), Ok),
+        Some(rest) if !rest.starts_with('/') => {
+            known.join(address).map_or_else(|_| parse(address), |url| parse(url.as_str()))
+        }
         Some(_) | None => parse(address),
     }
 }
@@ -85,7 +87,7 @@ mod tests {
     fn an_address_from_the_root_belongs_to_the_known_server() {
         let known = parse("rtsp://h:8554/a/b?c=1").unwrap();
         for (address, expected) in [
-            ("/live/2?x=y", "rtsp://h:8554/live/2?x=y"),
+            ("/live/2?x=y#z", "rtsp://h:8554/live/2?x=y"),
             ("rtsp://u:p@other/s", "rtsp://other/s"),
             ("//other/s", "the address cannot be read"),
             ("live/2", "the address cannot be read"),
