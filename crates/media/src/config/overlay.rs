@@ -228,6 +228,13 @@ fn source(text: &str, all: &Reader) -> Result<Source, Error> {
         (unescaped(user), Secret::new(unescaped(password)))
     });
     let url = format!("rtsp://{}{}", url.host, url.rest);
+    // The rest of a password with such a character would be shown as a part of the address.
+    if media_proto::rtsp::url::parse(&url).is_err() {
+        return Err(refused(
+            "source",
+            "the address cannot be read; in a password, / is written %2F and ? is written %3F",
+        ));
+    }
     Ok(Source::Rtsp(RtspSource { url, credentials, transport, any_port, udp_ports }))
 }
 

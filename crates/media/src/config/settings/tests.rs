@@ -89,6 +89,7 @@ async fn a_key_without_effect_is_refused_by_its_name() {
         (json!({"rtspUDPSourcePortRange": [5001, 5002]}), "rtspUDPSourcePortRange: must be two port numbers"),
         (json!({"rtspUDPSourcePortRange": [0, 70000]}), "rtspUDPSourcePortRange: must be two port numbers"),
         (json!({"source": "rtmp://user:pass@host/x"}), "source: must be publisher or an rtsp:// URL; rtmp://"),
+        (json!({"source": "rtsp://user:pa/ss@host/x"}), "source: the address cannot be read"),
         (json!({"source": "rtsp://host/$G1"}), "source: variables"),
         (json!({"source": 5}), "source: must be a text"),
         (json!({"sourceOnDemand": true}), "sourceOnDemand: it has no effect"),
