@@ -22,11 +22,11 @@ enum Task {
     Tidy,
     /// Lets a fuzzer look for input that breaks a parser. The recorded inputs are replayed by the tests anyway.
     Fuzz {
-        /// A target in `fuzz/fuzz_targets`, without `.rs`.
+        /// A target in `fuzz/fuzz_targets`, without `.rs`, or `all`.
         target: String,
         /// How long.
         #[arg(long, default_value_t = 60)]
-        seconds: u32,
+        seconds: u64,
     },
 }
 

@@ -49,6 +49,12 @@ const RETRY_MS: u32 = 1_000;
 /// Messages that wait for the channel; the oldest states go first.
 const OUTBOX: usize = 512;
 
+/// How many messages of a `ctl` text the server understands: for programs that check a client.
+#[must_use]
+pub fn understood(text: &[u8]) -> usize {
+    message::read(text).len()
+}
+
 /// A request for a wall session.
 #[derive(Clone, Debug)]
 pub struct Request {
