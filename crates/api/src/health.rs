@@ -25,7 +25,7 @@ fn answer(service: &str, dependencies: &[(&str, Check)]) -> Response {
     let word = |works| if works { "ok" } else { "unavailable" };
     let listed: Map<String, Value> = states.iter().map(|(name, works)| ((*name).into(), word(*works).into())).collect();
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = Json(json!({"status": word(healthy), "service": service, "dependencies": listed}));
+    let body = Json(json!({"program": "cctv", "status": word(healthy), "service": service, "dependencies": listed}));
     let mut response = (status, body).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

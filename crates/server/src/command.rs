@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{DataDirectory, Loaded},
-    demo, services, telemetry,
+    demo, instance, services, telemetry,
 };
 
 /// The video platform of a city's control rooms.
@@ -51,6 +51,7 @@ impl Command {
             Task::Serve { config } => {
                 let loaded = load(config.as_deref())?;
                 telemetry::start(&loaded.config.log)?;
+                let _held = instance::hold(&loaded.config.data.0)?;
                 runtime()?.block_on(until_signal(|stop| services::run(loaded, None, stop)))
             }
             Task::Demo { config, data, prepare } => {
@@ -59,10 +60,11 @@ impl Command {
                     loaded.config.data = DataDirectory(data);
                 }
                 telemetry::start(&loaded.config.log)?;
-                let clips = demo::prepare(&loaded.config.data.0)?;
                 if prepare {
-                    return Ok(());
+                    return demo::prepare(&loaded.config.data.0).map(drop);
                 }
+                let _held = instance::hold(&loaded.config.data.0)?;
+                let clips = demo::prepare(&loaded.config.data.0)?;
                 runtime()?.block_on(until_signal(|stop| services::run(loaded, Some(clips), stop)))
             }
         }
@@ -101,5 +103,7 @@ async fn until_signal<F: Future<Output = Result<()>>>(work: impl FnOnce(Cancella
     }
     tracing::info!("stopping");
     stop.cancel();
-    work.await
+    work.await?;
+    tracing::info!("stopped");
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::config::{Agency, CameraEntry};
 /// Where the clips are kept inside the data directory.
 const CLIPS: &str = "clips";
 
-/// Makes the clips that are not there yet; the first time this takes about a minute.
+/// Makes the clips that are not there yet; the first time this takes half a minute, on a busy machine several.
 pub(crate) fn prepare(data: &Path) -> Result<PathBuf> {
     let directory = data.join(CLIPS);
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;

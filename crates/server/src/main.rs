@@ -4,6 +4,7 @@ mod cameras;
 mod command;
 mod config;
 mod demo;
+mod instance;
 mod services;
 mod telemetry;
 mod token;

@@ -27,7 +27,7 @@ use crate::{
     cameras::Cameras,
     command::say,
     config::{CameraEntry, Loaded, Service},
-    demo, token,
+    demo, instance, token,
 };
 
 /// Paths that anyone who is let in may publish to, besides those of cameras.
@@ -37,14 +37,14 @@ const PUBLISH_PATTERNS: [&str; 6] =
 /// Runs the services until `stop`. With `clips`, the cameras are those of the demonstration.
 pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: CancellationToken) -> Result<()> {
     let data = loaded.config.data.0.clone();
-    std::fs::create_dir_all(&data).with_context(|| format!("data: cannot make {}", data.display()))?;
     let token = match loaded.config.access.token.take() {
         Some(token) => token::Token { secret: token.0, is_new: false },
         None => token::open(&data)?,
     };
     let simulator = match &clips {
         Some(clips) => {
-            let (simulator, cameras) = demo::start(clips, stop.clone()).await?;
+            // The cameras outlive what pulls them, which would miss them.
+            let (simulator, cameras) = demo::start(clips, CancellationToken::new()).await?;
             loaded.config.cameras.extend(cameras);
             Some(simulator)
         }
@@ -133,7 +133,19 @@ fn webrtc_taken(loaded: &Loaded, error: media::Error) -> anyhow::Error {
 /// An error about an address, with the place that set it and what to do.
 pub(crate) fn taken(loaded: &Loaded, key: &str, address: std::net::SocketAddr, error: anyhow::Error) -> anyhow::Error {
     let place = loaded.place_of(key);
-    error.context(format!("{place} = \"{address}\" cannot be used; stop the program that holds it or choose another"))
+    let is_taken = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    let other = error.chain().any(is_taken).then(|| instance::answering(&loaded.config.listen)).flatten();
+    error.context(match other {
+        Some(face) => format!(
+            "cctv is already running on this machine and answers on {face}; {place} = \"{address}\" cannot be used twice; \
+             stop the other one or choose other ports"
+        ),
+        None => {
+            format!("{place} = \"{address}\" cannot be used; stop the program that holds it or choose another")
+        }
+    })
 }
 
 /// What the configuration file says of paths: the publishing patterns and the streams of the cameras.
