@@ -10,6 +10,7 @@ mod credentials;
 mod outgoing;
 mod publisher;
 mod reader;
+mod refusals;
 mod registry;
 mod report;
 mod send;
@@ -28,6 +29,7 @@ use tracing::{Instrument as _, debug, field, info_span, warn};
 use crate::{Error, Hub};
 
 pub use config::{AuthMethod, Config};
+use refusals::Refusals;
 use registry::Registry;
 pub use snapshot::{ConnectionSnapshot, SessionSnapshot, SessionState, Transport};
 use udp::{Kind, Routes, Sockets, io_error};
@@ -53,6 +55,7 @@ struct Shared {
     udp_ports: (u16, u16),
     routes: Arc<Routes>,
     registry: Arc<Registry>,
+    refusals: Refusals,
     cancel: CancellationToken,
 }
 
@@ -74,12 +77,15 @@ impl Server {
             udp_ports,
             routes: Arc::default(),
             registry: Arc::default(),
+            refusals: Refusals::default(),
             cancel,
         });
         let tasks = TaskTracker::new();
         tasks.spawn(accept(Arc::clone(&shared), listener, tasks.clone()));
         tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtp));
         tasks.spawn(udp::receive(Arc::clone(&shared), Kind::Rtcp));
+        let reporting = Arc::clone(&shared);
+        tasks.spawn(async move { reporting.refusals.report(&reporting.cancel).await });
         debug!(%address, udp.rtp_port = udp_ports.0, udp.rtcp_port = udp_ports.1, "RTSP server listens");
         Ok(Self { shared, address, tasks })
     }

@@ -31,6 +31,7 @@ use super::{
     SessionState, Shared, Transport, credentials,
     publisher::Feed,
     reader::{Event, Watch},
+    refusals::Refusal,
     registry::{About, ListedConnection, ListedSession},
     udp::Registration,
 };
@@ -99,7 +100,7 @@ pub(super) struct Connection {
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr) {
     let Some(listed) = shared.registry.connect(peer, shared.config.max_connections) else {
-        warn!(%peer, limit = shared.config.max_connections, "RTSP connection refused, too many");
+        shared.refusals.note(Refusal::Connection { limit: shared.config.max_connections });
         return;
     };
     if let Err(error) = prepare(&tcp, shared.config.write_timeout) {
@@ -298,7 +299,8 @@ impl Connection {
             Err(Denied::Ended(ending)) => Err(ending),
             Err(Denied::Because(Error::Unauthenticated)) => self.challenge(&ask),
             Err(Denied::Because(error)) => {
-                info!(stream.path = %ask.path, reason = %error, "RTSP request refused");
+                let refusal = Refusal::Request { path: ask.path.clone(), reason: error.to_string() };
+                self.shared.refusals.note(refusal);
                 self.proto.refuse(status_of(&error), &error.to_string());
                 Ok(())
             }
@@ -311,7 +313,8 @@ impl Connection {
             return Ok(());
         }
         self.refusals += 1;
-        warn!(stream.path = %ask.path, "RTSP request with wrong credentials");
+        let peer = self.listed.entry.remote.ip();
+        self.shared.refusals.note(Refusal::Credentials { path: ask.path.clone(), peer });
         self.proto.challenge();
         if self.refusals >= REFUSALS_MAX {
             return Err(Ending::Fault("too many wrong credentials".into()));
@@ -462,7 +465,7 @@ impl Connection {
             watch.say_goodbye(&mut self.write, &self.shared).await;
         }
         match (ending, &self.role) {
-            (Ending::Fault(reason), _) => warn!(%reason, "RTSP connection closed"),
+            (Ending::Fault(reason), _) => self.shared.refusals.note(Refusal::Fault { reason: reason.clone() }),
             (Ending::Wanted(reason), Role::None) => debug!(%reason, "RTSP connection closed"),
             (Ending::Wanted(reason), Role::Reads(_) | Role::Announces { .. } | Role::Feeds(_)) => {
                 info!(%reason, "RTSP session ended");
