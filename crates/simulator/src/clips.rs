@@ -10,9 +10,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     thread::{self, available_parallelism},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -27,6 +27,8 @@ use crate::{
 
 /// Part of every file name; a change of what is drawn changes it.
 const EDITION: &str = "e2";
+/// How often it is said how far the making has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// The end of what ffmpeg said that goes into an error.
 const SAID_BYTES: usize = 400;
 
@@ -81,14 +83,18 @@ fn make_missing(directory: &Path, recipes: &[Recipe]) -> Result<(), Error> {
     if missing.is_empty() {
         return Ok(());
     }
-    let began = Instant::now();
     let count = missing.len();
-    info!(clips = count, directory = %directory.display(), "making clips, once");
+    info!(
+        clips = count, directory = %directory.display(),
+        "making the pictures that the simulated cameras show; this happens once and may take some minutes"
+    );
+    let progress = Progress::new(count);
     let queue = Mutex::new(missing.into_iter());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
     let work = || {
         while let Some((recipe, path)) = next() {
             recipe.make(&path)?;
+            progress.made_one();
         }
         Ok(())
     };
@@ -99,8 +105,35 @@ fn make_missing(directory: &Path, recipes: &[Recipe]) -> Result<(), Error> {
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
-    info!(clips = count, took_s = began.elapsed().as_secs(), "clips made");
+    info!(clips = count, took_s = progress.began.elapsed().as_secs(), "pictures of the simulated cameras made");
     Ok(())
+}
+
+/// How far the making has come, for whoever waits for it.
+struct Progress {
+    count: usize,
+    began: Instant,
+    /// How many are made, and when that was last said.
+    made: Mutex<(usize, Instant)>,
+}
+
+impl Progress {
+    fn new(count: usize) -> Self {
+        let began = Instant::now();
+        Self { count, began, made: Mutex::new((0, began)) }
+    }
+
+    fn made_one(&self) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.0 += 1;
+        if made.1.elapsed() >= PROGRESS_EVERY {
+            made.1 = Instant::now();
+            info!(
+                "pictures of the simulated cameras: {} of {} clips made after {} s",
+                made.0, self.count, self.began.elapsed().as_secs()
+            );
+        }
+    }
 }
 
 fn at_once(clips: usize) -> usize {
