@@ -3,7 +3,8 @@
 /**
  * Plays a WHEP endpoint and begins anew when the connection is lost.
  *
- * Options: `url`, `token` (optional), `onTrack(event)`, `onState(text)`; an empty text means that media flows.
+ * Options: `url`, `token`, `language` (both optional), `onTrack(event)`, `onState(text, code)`; an empty text means that
+ * media flows, `code` is that of the server's refusal, such as NO_STREAM while nobody publishes.
  * Where WebRTC cannot carry the stream (B-frames, H.265), `onAlternative(url)` gets the address of its HLS playlist, and
  * the endpoint is tried again after a minute; `onTrack` says that it can be left.
  */
@@ -35,7 +36,8 @@ class WhepReader {
       await pc.setRemoteDescription({ type: "answer", sdp: answer });
     } catch (error) {
       if (error.alternatives) await this.giveWay(error.alternatives);
-      this.retry(pc, error.message);
+      if (error.code === "NO_STREAM") this.delay = Math.min(this.delay, WhepReader.NOBODY_DELAY_MS);
+      this.retry(pc, error.message, error.code);
     }
   }
 
@@ -62,7 +64,9 @@ class WhepReader {
     });
     if (response.status !== 201) {
       const problem = await response.json().catch(() => null);
-      const error = new Error(problem?.error?.message_en ?? `the server answers ${response.status}`);
+      const text = problem?.error?.[`message_${this.options.language ?? "en"}`] ?? problem?.error?.message_en;
+      const error = new Error(text ?? `the server answers ${response.status}`);
+      error.code = problem?.error?.code;
       if (response.status === 422 && problem?.error?.alternatives?.length) error.alternatives = problem.error.alternatives;
       throw error;
     }
@@ -87,9 +91,9 @@ class WhepReader {
     }
   }
 
-  retry(pc, reason) {
+  retry(pc, reason, code) {
     if (this.closed || pc !== this.pc) return;
-    this.options.onState(reason);
+    this.options.onState(reason, code);
     this.leave();
     this.timer = setTimeout(() => this.start(), this.later ?? this.delay);
     this.later = null;
@@ -108,5 +112,6 @@ class WhepReader {
 
 WhepReader.FIRST_DELAY_MS = 500;
 WhepReader.LAST_DELAY_MS = 10000;
+WhepReader.NOBODY_DELAY_MS = 2000;
 WhepReader.ALTERNATIVE_MS = 60000;
 window.WhepReader = WhepReader;
