@@ -15,7 +15,13 @@ use axum::{
     routing::get,
 };
 use domain::WallTime;
-use media::{Hub, config::access::Action, hub::PathSnapshot, stream};
+use media::{
+    Hub,
+    config::access::Action,
+    hub::PathSnapshot,
+    measures::{Histogram, Measures},
+    stream,
+};
 
 use crate::{
     access::Policy,
@@ -60,6 +66,7 @@ async fn metrics(With(state): With<State>, RawQuery(query): RawQuery) -> impl In
     let mut text = families(&filter, &paths, &state.servers);
     if filter.is_empty() {
         text.push_str(&own(&paths, state.started));
+        text.push_str(&viewers(state.hub.measures()));
         if let Some(webrtc) = &state.servers.webrtc {
             text.push_str(&walls(&webrtc.sessions()));
         }
@@ -391,6 +398,32 @@ pub(crate) fn own(paths: &[PathSnapshot], started: WallTime) -> String {
         sample(&mut text, "cctv_stream_up", &labels, up);
     }
     text
+}
+
+/// What viewers meet.
+fn viewers(measures: &Measures) -> String {
+    let Measures { rtsp, webrtc, hls, hls_delivery } = measures;
+    let mut text = String::new();
+    for (protocol, viewers) in [("hls", hls), ("rtsp", rtsp), ("webrtc", webrtc)] {
+        histogram(&mut text, "cctv_first_picture_seconds", &[("protocol", protocol)], &viewers.first_picture);
+    }
+    for (protocol, viewers) in [("rtsp", rtsp), ("webrtc", webrtc)] {
+        histogram(&mut text, "cctv_added_latency_seconds", &[("protocol", protocol)], &viewers.added_latency);
+    }
+    histogram(&mut text, "cctv_hls_delivery_seconds", &[], hls_delivery);
+    text
+}
+
+/// A histogram as Prometheus reads it: buckets that include those before them, sum and count.
+fn histogram(text: &mut String, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+    let counts = histogram.counts();
+    let buckets = counts.buckets.iter().map(|(limit, count)| (limit.to_string(), *count));
+    for (limit, count) in buckets.chain([("+Inf".to_owned(), counts.count)]) {
+        let labels: Vec<_> = [("le", limit.as_str())].into_iter().chain(labels.iter().copied()).collect();
+        sample(text, &format!("{name}_bucket"), &labels, count as f64);
+    }
+    sample(text, &format!("{name}_count"), labels, counts.count as f64);
+    sample(text, &format!("{name}_sum"), labels, counts.sum_s);
 }
 
 /// What the program uses of its machine, as far as the system tells.

@@ -2,7 +2,8 @@
 //!
 //! A packager pulls the stream once and cuts it into parts and segments of fragmented MP4 (H.264, H.265, AAC, Opus; other
 //! tracks are left out). What it publishes is immutable and shared by all viewers; a request waits on a watch, never on a
-//! lock. While the source is away the playlist goes on with gaps; when pictures come again they follow a discontinuity.
+//! lock. While the source is away the playlist goes on with gaps; when pictures come again they follow a discontinuity. Once
+//! the path itself is gone, the playlist ends.
 //! The main stream of a camera lists the sub stream as a second rendition when that runs, too.
 
 mod cutter;
@@ -27,7 +28,7 @@ use domain::{Camera, PathName, SessionId, WallTime};
 use media_proto::hls::{Directives, multivariant};
 use tokio::{
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -42,6 +43,8 @@ use window::Frame;
 const WAITING_MAX: usize = 20_000;
 /// A segment is cut without a keyframe when it would be longer than this, or than half as much again as is configured.
 const SEGMENT_MAX: Duration = Duration::from_secs(6);
+/// The playlists of a path that is gone say so for at most this long, while somebody asks.
+const ENDED_MAX: Duration = Duration::from_secs(300);
 /// A multivariant playlist waits this long for the camera's other rendition.
 const KIN_WAIT: Duration = Duration::from_secs(4);
 
@@ -158,9 +161,16 @@ impl Muxers {
         packager.touch();
         let _waiting = Waiting::enter(&self.0.waiting)?;
         let resource = match file {
+            "index.m3u8" | "index_fmp4.m3u8" if packager.is_ended() => return Err(Error::NotConfigured(path.clone())),
             "index.m3u8" => self.index(&packager, LOW_LATENCY).await?,
             "index_fmp4.m3u8" => self.index(&packager, PLAIN).await?,
-            _ => packager.answer(file, directives, &self.running(packager.kin())).await?,
+            _ => {
+                let (resource, waited) = packager.answer(file, directives, &self.running(packager.kin())).await?;
+                if let Some(there_since) = waited {
+                    self.0.hub.measures().hls_delivery.add(there_since.elapsed());
+                }
+                resource
+            }
         };
         let bytes = match &resource {
             Resource::Playlist(text) => text.plain().len(),
@@ -239,12 +249,14 @@ impl Muxers {
     }
 
     fn packager(&self, path: &PathName) -> Result<Arc<Packager>, Error> {
-        if let Some(packager) = self.packagers().get(path) {
+        // One that has ended makes room when the path is there again.
+        let serves = |packager: &&Arc<Packager>| !packager.is_ended() || !self.0.hub.is_configured(path);
+        if let Some(packager) = self.packagers().get(path).filter(serves) {
             return Ok(Arc::clone(packager));
         }
         let kin = self.kin(path);
         let mut packagers = self.packagers();
-        if let Some(packager) = packagers.get(path) {
+        if let Some(packager) = packagers.get(path).filter(serves) {
             return Ok(Arc::clone(packager));
         }
         let permit = Permit::new("hls".into(), ());
@@ -259,10 +271,25 @@ impl Muxers {
                 () = running.unused() => {}
                 () = muxers.0.stop.cancelled() => {}
             }
-            muxers.packagers().remove(running.path());
+            drop(reader);
+            if running.is_ended() {
+                tokio::select! {
+                    () = running.unused() => {}
+                    () = sleep(ENDED_MAX) => {}
+                    () = muxers.0.stop.cancelled() => {}
+                }
+            }
+            muxers.forget(&running);
             running.close();
         });
         Ok(packager)
+    }
+
+    fn forget(&self, packager: &Arc<Packager>) {
+        let mut packagers = self.packagers();
+        if packagers.get(packager.path()).is_some_and(|known| Arc::ptr_eq(known, packager)) {
+            packagers.remove(packager.path());
+        }
     }
 
     fn packagers(&self) -> MutexGuard<'_, BTreeMap<PathName, Arc<Packager>>> {

@@ -24,8 +24,9 @@ use crate::{
     Error, Stream,
     admission::{Action, Admission, Caller, Permit, Request},
     config,
+    measures::Measures,
     source::Connector,
-    stream::Description,
+    stream::{Backlog, Description, Join, Subscription},
 };
 
 use path::Path;
@@ -41,6 +42,7 @@ struct Shared {
     registry: Mutex<Registry>,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    measures: Measures,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Hub {
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            measures: Measures::default(),
         }))
     }
 
@@ -110,7 +113,19 @@ impl Hub {
     /// [`Error::NotConfigured`], [`Error::Limit`] for `maxReaders`, [`Error::ShuttingDown`].
     pub fn attach(&self, name: &PathName, permit: Permit, kind: ReaderKind, id: SessionId) -> Result<Reader, Error> {
         let path = self.with_path(name, |path| path.add_reader(id, kind))?.0;
-        Ok(Reader { hub: self.clone(), path, id, permit })
+        Ok(Reader { hub: self.clone(), path, id, kind, since: Instant::now(), permit })
+    }
+
+    /// What its viewers meet.
+    #[must_use]
+    pub fn measures(&self) -> &Measures {
+        &self.0.measures
+    }
+
+    /// Whether the configuration has a path of this name.
+    #[must_use]
+    pub fn is_configured(&self, name: &PathName) -> bool {
+        self.registry().desired.find(name).is_some()
     }
 
     /// Says whether a publisher could take over a path now. Nothing is taken over.
@@ -223,6 +238,8 @@ pub struct Reader {
     hub: Hub,
     path: Arc<Path>,
     id: SessionId,
+    kind: ReaderKind,
+    since: Instant,
     permit: Permit,
 }
 
@@ -240,6 +257,23 @@ impl Reader {
     #[must_use]
     pub fn stream(&self) -> &Stream {
         self.path.stream()
+    }
+
+    /// A cursor in the stream whose first picture and delays are measured.
+    #[must_use]
+    pub fn subscribe(&self, join: Join, backlog: Backlog) -> Subscription {
+        let meter = self.hub.measures().meter(self.kind, self.since);
+        self.stream().subscribe(join, backlog).measured(meter)
+    }
+
+    /// Counts the first picture of a reader whose cursor is not the viewer's own.
+    pub(crate) fn shows_first_picture(&self) {
+        self.hub.measures().hls.first_picture.add(self.since.elapsed());
+    }
+
+    /// Whether the configuration no longer has its path.
+    pub(crate) fn path_is_gone(&self) -> bool {
+        !self.hub.is_configured(self.path.name())
     }
 
     /// The path's name.

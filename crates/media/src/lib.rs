@@ -11,6 +11,7 @@ mod datagrams;
 mod error;
 pub mod hls;
 pub mod hub;
+pub mod measures;
 pub mod rtsp;
 pub mod source;
 pub mod stream;

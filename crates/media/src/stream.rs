@@ -24,6 +24,7 @@ use domain::WallTime;
 use media_proto::{AccessUnit, Track, TrackKind};
 use tokio::sync::{Notify, futures::Notified, watch};
 
+use crate::measures::Meter;
 use ring::{Read, Ring};
 
 /// The previous GOP goes when the ring is larger than this.
@@ -219,7 +220,7 @@ impl Stream {
         if cursor.awaits_keyframe() {
             self.request_keyframe();
         }
-        Subscription { stream: self.clone(), cursor, backlog }
+        Subscription { stream: self.clone(), cursor, backlog, meter: None }
     }
 
     /// Asks the source for a keyframe. The source side limits the rate.
@@ -322,9 +323,15 @@ pub struct Subscription {
     stream: Stream,
     cursor: ring::Cursor,
     backlog: Backlog,
+    meter: Option<Meter>,
 }
 
 impl Subscription {
+    /// The same cursor, measured by `meter`.
+    pub(crate) fn measured(self, meter: Option<Meter>) -> Self {
+        Self { meter, ..self }
+    }
+
     /// Waits for the next unit, a changed description, a gap, or the end.
     pub async fn pull(&mut self) -> Pulled {
         let stream = self.stream.clone();
@@ -343,9 +350,19 @@ impl Subscription {
     pub fn try_pull(&mut self) -> Option<Pulled> {
         let read = self.stream.ring().read(&mut self.cursor, self.backlog);
         Some(match read {
-            Read::Nothing => return None,
+            Read::Nothing => {
+                if let Some(meter) = &mut self.meter {
+                    meter.took_all();
+                }
+                return None;
+            }
             Read::Described(description) => Pulled::Described(description),
-            Read::Unit(unit) => Pulled::Unit(unit),
+            Read::Unit(unit) => {
+                if let Some(meter) = &mut self.meter {
+                    meter.took(&unit);
+                }
+                Pulled::Unit(unit)
+            }
             Read::End => Pulled::End,
             Read::Gap(units) => {
                 self.stream.0.counters.skipped_units.fetch_add(units, Ordering::Relaxed);

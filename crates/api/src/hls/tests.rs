@@ -273,6 +273,26 @@ mod served {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn the_playlist_of_a_path_that_is_deleted_ends() {
+        let server = start().await;
+        let text = server.text("index.m3u8").await;
+        assert!(!text.contains("ENDLIST"), "{text}");
+        let live = server.text("main_stream.m3u8").await;
+        let open = live.split("URI=\"part_").last().unwrap().split('_').next().unwrap().parse::<u64>().unwrap();
+        let waits = format!("main_stream.m3u8?_HLS_msn={}&_HLS_skip=YES", open + 1);
+        let (ended, ()) = tokio::join!(server.text(&waits), async { server.hub.apply(config::Paths::default()) });
+        assert!(ended.ends_with("#EXT-X-ENDLIST\n") && !ended.contains("PRELOAD-HINT"), "{ended}");
+        let again = server.text("main_stream.m3u8?_HLS_msn=99999999999&_HLS_part=3").await;
+        assert_eq!(again, ended, "directives count no longer");
+        let last = ended.lines().rfind(|line| line.starts_with("seg_")).unwrap();
+        assert_eq!(server.get(last).await.0, 200);
+        assert_eq!(server.get("index.m3u8").await.0, 404, "who comes now finds nothing");
+        server.hub.apply(config::Paths { all_others: Some(Arc::default()), ..config::Paths::default() });
+        let (_, _, refused) = server.get("index.m3u8").await;
+        assert!(String::from_utf8_lossy(&refused).contains("NO_STREAM"), "a path that is there again begins anew");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_dashboard_serves_the_same_streams_to_who_may_use_it() {
         let server = start().await.under_the_dashboard();
         let cookie = format!("cctv_token={}", BASE64_URL_SAFE_NO_PAD.encode("right"));

@@ -21,6 +21,8 @@ pub struct MediaPlaylist {
     pub low_latency: Option<LowLatency>,
     /// Where the other renditions are.
     pub reports: Vec<RenditionReport>,
+    /// Nothing follows any more.
+    pub ended: bool,
 }
 
 /// The newest end of a low-latency playlist.
@@ -99,9 +101,13 @@ impl MediaPlaylist {
         self.written(0)
     }
 
-    /// The playlist without its oldest segments, as text; `None` when every segment is too near to the end for that.
+    /// The playlist without its oldest segments, as text; `None` when every segment is too near to the end for that, or
+    /// when nothing follows any more.
     #[must_use]
     pub fn to_delta_text(&self) -> Option<String> {
+        if self.ended {
+            return None;
+        }
         let open = self.low_latency.iter().flat_map(|newest| &newest.open_parts).map(|part| part.duration);
         let mut from_end: Duration = open.sum();
         let mut kept = 0;
@@ -148,6 +154,9 @@ impl MediaPlaylist {
         for RenditionReport { uri, last_msn, last_part } in &self.reports {
             let numbers = format_args!("LAST-MSN={last_msn},LAST-PART={last_part}");
             line(&mut text, format_args!("#EXT-X-RENDITION-REPORT:URI=\"{uri}\",{numbers}"));
+        }
+        if self.ended {
+            line(&mut text, format_args!("#EXT-X-ENDLIST"));
         }
         text
     }

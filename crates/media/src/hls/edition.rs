@@ -3,6 +3,7 @@
 use std::{
     io::Write as _,
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -55,6 +56,8 @@ pub(super) enum Form {
 #[derive(Debug)]
 pub(super) struct Edition {
     pub(super) window: Window,
+    /// Since when it is there.
+    pub(super) made: Instant,
     low_latency: Made,
     plain: Made,
 }
@@ -69,7 +72,7 @@ struct Made {
 
 impl Edition {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, low_latency: Made::default(), plain: Made::default() }
+        Self { window, made: Instant::now(), low_latency: Made::default(), plain: Made::default() }
     }
 
     /// The playlist; with `skip`, without its oldest segments where that is allowed.

@@ -154,23 +154,42 @@ impl Packager {
                         work.cutter.note_gap();
                         false
                     }
-                    Pulled::End => return Ok(()),
+                    Pulled::End => {
+                        // A path that only begins anew goes on under the same address.
+                        if reader.path_is_gone() && work.end() {
+                            self.publish(&work.publication);
+                        }
+                        return Ok(());
+                    }
                 },
                 () = sleep_until(work.silence.due) => work.missed(),
             };
             if news {
-                let edition = Edition::new(work.publication.window().clone());
-                self.published.send_replace(Published::Edition(Arc::new(edition)));
+                if self.current().is_none() {
+                    reader.shows_first_picture();
+                }
+                self.publish(&work.publication);
             }
         }
     }
 
+    fn publish(&self, publication: &Publication) {
+        let edition = Edition::new(publication.window().clone());
+        self.published.send_replace(Published::Edition(Arc::new(edition)));
+    }
+
+    /// Whether the path is gone and its playlists say so.
+    pub(super) fn is_ended(&self) -> bool {
+        self.current().is_some_and(|edition| edition.window.ended)
+    }
+
+    /// A media playlist or media, and since when it is there if it was waited for.
     pub(super) async fn answer(
         &self,
         file: &str,
         directives: Directives,
         kin: &[Arc<Self>],
-    ) -> Result<Resource, Error> {
+    ) -> Result<(Resource, Option<std::time::Instant>), Error> {
         let form = match file {
             LOW_LATENCY => Form::LowLatency,
             PLAIN => Form::Plain,
@@ -182,20 +201,21 @@ impl Packager {
             Readiness::Wait => Ok(false),
             Readiness::TooFarAhead => Err(Error::Malformed("the playlist is asked for too far ahead".into())),
         };
-        let edition = self.edition(|target| target * 3, fits).await?;
+        let (edition, waited) = self.edition(|target| target * 3, fits).await?;
         let reports = || kin.iter().filter_map(|other| other.report(file, self)).collect();
-        Ok(Resource::Playlist(edition.playlist(form, directives.skip, reports)))
+        Ok((Resource::Playlist(edition.playlist(form, directives.skip, reports)), waited))
     }
 
-    async fn media(&self, file: &str) -> Result<Resource, Error> {
+    async fn media(&self, file: &str) -> Result<(Resource, Option<std::time::Instant>), Error> {
         let known = |edition: &Edition| Ok(edition.window.media(file).is_some() || !edition.window.is_hinted(file));
-        let edition = self.edition(|target| target * 3, known).await?;
-        edition.window.media(file).map(Resource::Media).ok_or(Error::NotFound("this HLS file"))
+        let (edition, waited) = self.edition(|target| target * 3, known).await?;
+        let media = edition.window.media(file).ok_or(Error::NotFound("this HLS file"))?;
+        Ok((Resource::Media(media), waited))
     }
 
     /// What the multivariant playlist of `viewed` says of this rendition, once it is known.
     pub(super) async fn variant(&self, file: &str, viewed: &Self) -> Result<Variant, Error> {
-        let edition = self.edition(|_| FIRST_WAIT, |_| Ok(true)).await?;
+        let (edition, _) = self.edition(|_| FIRST_WAIT, |_| Ok(true)).await?;
         Ok(edition.window.variant(uri(file, &self.path, &viewed.path)))
     }
 
@@ -219,22 +239,27 @@ impl Packager {
     }
 
     /// Waits for an edition that fits: for the first one as long as a source may need, for another as long as `limit` makes
-    /// of the target duration.
+    /// of the target duration. Says since when it is there if it was waited for.
     async fn edition(
         &self,
         limit: impl Fn(Duration) -> Duration,
         fits: impl Fn(&Edition) -> Result<bool, Error>,
-    ) -> Result<Arc<Edition>, Error> {
+    ) -> Result<(Arc<Edition>, Option<std::time::Instant>), Error> {
         let limit = self.current().map_or(FIRST_WAIT, |edition| limit(edition.window.frame.target_duration()));
         let mut published = self.published.subscribe();
         let waiting = async {
+            let mut waited = false;
             loop {
                 let now = published.borrow_and_update().clone();
                 match now {
                     Published::Failed(error) => return Err(copy(&error, &self.path)),
-                    Published::Edition(edition) if fits(&edition)? => return Ok(edition),
+                    Published::Edition(edition) if fits(&edition)? => {
+                        let since = waited.then_some(edition.made);
+                        return Ok((edition, since));
+                    }
                     Published::Edition(_) | Published::Nothing => {}
                 }
+                waited = true;
                 if published.changed().await.is_err() {
                     return Err(Error::NoStream(self.path.clone()));
                 }
@@ -282,6 +307,13 @@ impl<K: Fn() -> Option<Frame>> Work<K> {
         }
         let cuts = self.cutter.push(unit);
         self.take(cuts)
+    }
+
+    /// Nothing follows any more; true when there is something to publish.
+    fn end(&mut self) -> bool {
+        let last = self.cutter.pause();
+        self.take(last);
+        self.publication.end()
     }
 
     /// The source is silent: publishes the gap as far as it goes by now.

@@ -125,6 +125,12 @@ impl Publication {
         true
     }
 
+    /// Says that nothing follows any more; true when that is to be published.
+    pub(super) fn end(&mut self) -> bool {
+        self.window.end_list();
+        self.decided
+    }
+
     /// The length of a part, once it is decided.
     pub(super) fn part_target(&self) -> Option<Duration> {
         self.decided.then_some(self.window.frame.part_target)

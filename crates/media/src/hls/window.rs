@@ -114,6 +114,8 @@ pub(super) struct Window {
     discontinuities: u64,
     /// The most bits per second of a segment so far.
     peak: u64,
+    /// Nothing follows any more.
+    pub(super) ended: bool,
 }
 
 /// Whether a playlist that was asked for can be given.
@@ -138,6 +140,7 @@ impl Window {
             longest: Duration::ZERO,
             discontinuities: 0,
             peak: 1,
+            ended: false,
         }
     }
 
@@ -184,6 +187,12 @@ impl Window {
         self.trim();
     }
 
+    /// Ends the list for good.
+    pub(super) fn end_list(&mut self) {
+        self.close();
+        self.ended = true;
+    }
+
     /// Takes from the playlist what it need not list, and forgets what nobody who saw it listed can still want
     /// (rfc8216bis section 6.2.2).
     fn trim(&mut self) {
@@ -213,8 +222,11 @@ impl Window {
     }
 
     /// Whether segments are whole up to `msn`, and parts up to `part` of it where parts are listed. A part beyond the last
-    /// of its segment is the first of the next.
+    /// of its segment is the first of the next. Once the list has ended there is nothing to wait for.
     pub(super) fn readiness(&self, directives: Directives, with_parts: bool) -> Readiness {
+        if self.ended {
+            return Readiness::Ready;
+        }
         let (open, parts) = self.end();
         let Some(msn) = directives.msn else { return Readiness::Ready };
         let last = if parts > 0 { open } else { open.saturating_sub(1) };
@@ -273,6 +285,7 @@ impl Window {
             segments,
             low_latency: low_latency.then(|| self.low_latency()),
             reports,
+            ended: self.ended,
         }
     }
 
@@ -286,11 +299,11 @@ impl Window {
         }
     }
 
-    /// The part that comes next; none is promised while the source gives nothing.
+    /// The part that comes next; none is promised while the source gives nothing, or at the end.
     fn hint(&self) -> Option<(u64, usize)> {
         let (open, parts) = self.end();
         let gap = self.open.as_ref().is_some_and(|open| open.gap);
-        (!gap).then_some((open, usize::try_from(parts).unwrap_or(usize::MAX)))
+        (!gap && !self.ended).then_some((open, usize::try_from(parts).unwrap_or(usize::MAX)))
     }
 
     /// How far this rendition has come, for the playlists of others that find it at `uri`.

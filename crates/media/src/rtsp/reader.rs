@@ -123,7 +123,7 @@ impl Watch {
             .map_or_else(|| Clock::starting(stream.origin(), now), |unit| Clock::of(&unit));
         let pace = if self.uses_udp() { Pace::Ready } else { Pace::None };
         let player = Player {
-            subscription: stream.subscribe(Join::NewestKeyframe, Backlog::Live),
+            subscription: self.reader.subscribe(Join::NewestKeyframe, Backlog::Live),
             clock,
             held: None,
             pace,

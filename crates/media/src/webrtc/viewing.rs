@@ -54,7 +54,7 @@ impl Viewing {
     /// Begins at the newest keyframe held, or at the next to come where the source is not up: what is held is old then.
     pub(super) fn new(reader: Reader) -> Self {
         let join = if reader.stream().state().is_up() { Join::NewestKeyframe } else { Join::NextKeyframe };
-        let subscription = reader.stream().subscribe(join, Backlog::Live);
+        let subscription = reader.subscribe(join, Backlog::Live);
         Self {
             reader,
             subscription,

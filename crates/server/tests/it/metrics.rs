@@ -50,6 +50,20 @@ fn expected() -> BTreeSet<String> {
     all
 }
 
+/// What viewers meet is counted for those that are there: RTSP and HLS, and nobody by WebRTC.
+fn check_histograms(text: &str) {
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    for (name, least) in [
+        ("cctv_first_picture_seconds_count{protocol=\"rtsp\"}", 1.0),
+        ("cctv_first_picture_seconds_bucket{le=\"+Inf\",protocol=\"hls\"}", 1.0),
+        ("cctv_added_latency_seconds_count{protocol=\"rtsp\"}", 1.0),
+        ("cctv_hls_delivery_seconds_sum", 0.0),
+    ] {
+        assert!(value(name).is_some_and(|value| value >= least), "{name} {:?} {text}", value(name));
+    }
+    assert_eq!(value("cctv_first_picture_seconds_count{protocol=\"webrtc\"}"), Some(0.0));
+}
+
 #[tokio::test]
 async fn names_and_labels_are_those_that_dashboards_read() {
     let (cctv, _publisher) = publishing(clip::baseline().unwrap()).await.unwrap();
@@ -64,8 +78,9 @@ async fn names_and_labels_are_those_that_dashboards_read() {
     for _ in 0..300 {
         ticks.tick().await;
         let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
-        if text.contains("readerType=\"rtspSession\"") {
+        if text.contains("readerType=\"rtspSession\"") && !text.contains("latency_seconds_count{protocol=\"rtsp\"} 0") {
             assert_eq!(shapes(&text), expected());
+            check_histograms(&text);
             return;
         }
     }

@@ -31,6 +31,7 @@ fn a_playlist_is_written_as_the_draft_says() {
             preload_hint: Some("part_9_1.mp4".into()),
         }),
         reports: vec![RenditionReport { uri: "../b/main_stream.m3u8".into(), last_msn: 9, last_part: 2 }],
+        ended: false,
     };
     let date = "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.123Z\n";
     let want = format!(
@@ -51,6 +52,15 @@ fn a_plain_playlist_has_no_parts() {
     let segments = vec![Segment { parts: vec![part("part_7_0.mp4", true)], ..segment(7, 1) }];
     let text = MediaPlaylist { target_duration_s: 1, segments, ..MediaPlaylist::default() }.to_text();
     assert!(!text.contains("PART") && text.contains("HOLD-BACK=3.00000\n"), "{text}");
+}
+
+#[test]
+fn an_ended_playlist_says_so_last_and_has_no_deltas() {
+    let segments = (0..10).map(|number| segment(number, 2)).collect();
+    let playlist = MediaPlaylist { target_duration_s: 2, segments, ended: true, ..MediaPlaylist::default() };
+    let text = playlist.to_text();
+    assert!(text.ends_with("seg_9.mp4\n#EXT-X-ENDLIST\n"), "{text}");
+    assert_eq!(playlist.to_delta_text(), None);
 }
 
 #[test]
