@@ -3,9 +3,11 @@
 //! The operator's token is good for everything, whatever the method, so that nobody is locked out by a server that does
 //! not answer. Everyone else is looked up among the users of the configuration, asked of an HTTP server, or shows a JWT.
 //! A wrong secret is answered late, so that guessing is slow, and is never taken for showing nothing. A caller behind a
-//! proxy has no address. What a caller was once let in for goes on until it ends, even if the configuration changes.
+//! proxy has no address. When the keys `auth*` change, all who are inside are judged anew, and who would no longer be let in
+//! has to go; a server that cannot be asked then takes nothing away.
 
 mod callback;
+mod grants;
 mod internal;
 mod jwt;
 mod recent;
@@ -17,7 +19,7 @@ use std::{
 };
 
 use domain::Secret;
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
 use media::{
     Error,
     admission::{self, Admission, Caller, Credentials, Permit, Request, TokenPolicy},
@@ -27,13 +29,17 @@ use media::{
     },
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use callback::Callback;
+use grants::Grants;
 use internal::Passwords;
 use jwt::Keys;
 
 /// A wrong guess is answered after up to this long.
 const GUESS_DELAY_MAX_MS: u64 = 4_000;
+/// Callers that are judged anew at a time after a change.
+const JUDGED_AT_ONCE: usize = 32;
 /// How long another server may take to answer, all in all.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to it may take.
@@ -46,6 +52,7 @@ pub struct Policy {
     operator: Arc<TokenPolicy>,
     global: OnceLock<watch::Receiver<Arc<Global>>>,
     judge: Mutex<Option<Arc<Judge>>>,
+    grants: Grants,
 }
 
 /// What is needed to judge by one version of the configuration.
@@ -66,13 +73,46 @@ impl Policy {
     /// A policy that knows the operator alone until it follows a configuration.
     #[must_use]
     pub fn new(operator: Arc<TokenPolicy>) -> Self {
-        Self { operator, global: OnceLock::new(), judge: Mutex::new(None) }
+        Self { operator, global: OnceLock::new(), judge: Mutex::new(None), grants: Grants::default() }
     }
 
     /// Follows the configuration from now on, once and for all. Trust in loopback peers is then what its users say.
     pub fn follow(&self, global: watch::Receiver<Arc<Global>>) {
         // A second configuration would be a mistake of the wiring; the first one stays.
         let _ = self.global.set(global);
+    }
+
+    /// Takes back what was granted and would no longer be, whenever the keys `auth*` change, until `stop`.
+    pub async fn enforce(&self, stop: CancellationToken) {
+        let Some(mut global) = self.global.get().cloned() else { return };
+        let mut enforced = Arc::clone(&global.borrow_and_update().access);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = global.changed() => if changed.is_err() { return },
+            }
+            let access = Arc::clone(&global.borrow_and_update().access);
+            if access == enforced {
+                continue;
+            }
+            enforced = access;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.judge_anew() => {}
+            }
+        }
+    }
+
+    async fn judge_anew(&self) {
+        let judged = stream::iter(self.grants.all()).for_each_concurrent(JUDGED_AT_ONCE, async |grant| {
+            let verdict = self.decide(&grant.caller, grant.action, &grant.path).await;
+            if matches!(verdict, Err(Error::Unauthenticated | Error::Forbidden)) {
+                let peer = grant.caller.address.ip();
+                tracing::info!(%peer, action = grant.action.name(), stream.path = grant.path, "a right was withdrawn");
+                grant.revoke();
+            }
+        });
+        judged.await;
     }
 
     /// Who the operator is.
@@ -152,8 +192,16 @@ impl Admission for Policy {
             admission::Action::Publish => Action::Publish,
         };
         Box::pin(async move {
-            let user = self.allow(request.caller, action, request.path.as_str()).await?;
-            Ok(Permit::new(user, ()))
+            let (caller, path) = (request.caller, request.path.as_str());
+            loop {
+                let judge = self.judge();
+                let user = self.allow(caller, action, path).await?;
+                let permit = self.grants.permit(user, caller, action, path);
+                // One that was given while the configuration changed may have been missed.
+                if same(&judge, &self.judge()) {
+                    return Ok(permit);
+                }
+            }
         })
     }
 
@@ -166,6 +214,14 @@ impl Admission for Policy {
             Method::Internal => judge.access.users.iter().all(|user| in_clear(&user.password)),
             Method::Http | Method::Jwt => false,
         })
+    }
+}
+
+fn same(one: &Option<Arc<Judge>>, other: &Option<Arc<Judge>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

@@ -267,7 +267,7 @@ async fn hls_sessions_get(With(state): With<State>, Path(id): Path<String>) -> A
 
 async fn hls_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
-    if state.servers.hls_sessions()?.kick(id) { Ok(done()) } else { Err(no_session()) }
+    if state.servers.hls_sessions()?.kick(id).await { Ok(done()) } else { Err(no_session()) }
 }
 
 fn session_id(text: &str) -> Result<SessionId, Error> {

@@ -31,7 +31,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{caller::Caller, problem::Problem};
 pub use session::{Listed, Sessions};
-use session::{Shown, Viewer};
+use session::{Shown, Standing, Viewer};
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 /// How a playlist may be kept that shows a viewer's token.
@@ -186,7 +186,8 @@ impl Hls {
         }
         let shown = asked.session.or_else(|| cookie(headers));
         match shown.map_or(Shown::Nothing, |shown| self.sessions.shown(shown, &asked.path)) {
-            Shown::Good { viewer, ages } if asked.session.is_some() || !is_index || !ages => {
+            Shown::Good { viewer, paths, ages } if asked.session.is_some() || !is_index || !ages => {
+                self.judge_anew(&viewer, &paths, &asked.caller).await?;
                 return Ok(Guest { viewer, begins: None, is_cdn: false });
             }
             Shown::Ended if asked.session.is_some() || !is_index => return Err(ended()),
@@ -204,6 +205,28 @@ impl Hls {
         Ok(Guest { viewer, begins: is_index.then_some(user), is_cdn: false })
     }
 
+    /// Ends a session that would no longer be granted. A server that cannot be asked takes nothing away.
+    async fn judge_anew(
+        &self,
+        viewer: &Viewer,
+        paths: &[String],
+        caller: &media::admission::Caller,
+    ) -> Result<(), Problem> {
+        let Standing::Judge(remembered) = self.sessions.standing(viewer) else {
+            return Ok(());
+        };
+        let caller = remembered.unwrap_or_else(|| Arc::new(caller.clone()));
+        for path in paths.iter().filter_map(|path| PathName::new(path)) {
+            let admitted = self.hub.admit(&caller, Action::Read, &path).await;
+            if matches!(admitted, Err(media::Error::Unauthenticated | media::Error::Forbidden)) {
+                self.sessions.end(viewer.id).await;
+                return Err(ended());
+            }
+        }
+        self.sessions.judged(viewer.id, caller);
+        Ok(())
+    }
+
     /// Whether a distribution network asks, which lets in its viewers itself.
     fn is_cdn(&self, credentials: &Credentials) -> bool {
         let global = self.global.borrow();
@@ -219,7 +242,7 @@ impl Hls {
                 paths.push(other);
             }
         }
-        let Some(session) = self.sessions.begin(&paths, user) else {
+        let Some(session) = self.sessions.begin(&paths, user, &asked.caller) else {
             return playlist(text, None, &parts.headers);
         };
         if token(parts.uri.query().unwrap_or_default()).is_some() {

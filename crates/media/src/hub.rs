@@ -345,6 +345,12 @@ impl Publisher {
         self.replaced.is_cancelled() || self.permit.is_revoked()
     }
 
+    /// Whether the right to publish was withdrawn.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.permit.is_revoked()
+    }
+
     /// Waits until this publisher must go: it was replaced, it fell silent, or the path is gone.
     pub async fn replaced(&self) {
         self.replaced.cancelled().await;

@@ -21,7 +21,7 @@ use media::{
     webrtc,
 };
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cameras::Cameras,
@@ -80,6 +80,8 @@ pub(crate) struct Engine {
     pub(crate) muxers: hls::Muxers,
     pub(crate) sessions: api::hls::Sessions,
     pub(crate) started: WallTime,
+    /// What follows changes of rights.
+    followers: TaskTracker,
 }
 
 impl Engine {
@@ -108,11 +110,20 @@ impl Engine {
         let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
             .map_err(|error| webrtc_taken(loaded, error))?;
         let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), catalogue.clone(), stop.child_token());
-        let sessions = api::hls::Sessions::new(policy.operator().token());
-        Ok(Self { policy, sessions, catalogue, hub, settings, rtsp: Arc::new(rtsp), webrtc, muxers, started: now() })
+        let sessions = api::hls::Sessions::open(policy.operator().token(), data);
+        let sessions = sessions.context("data: cannot keep the ended HLS sessions")?;
+        let followers = TaskTracker::new();
+        let (judges, ending) = (Arc::clone(&policy), stop.child_token());
+        followers.spawn(async move { judges.enforce(ending).await });
+        let (judged, global, ending) = (sessions.clone(), settings.watch_global(), stop.child_token());
+        followers.spawn(async move { judged.follow(global, ending).await });
+        let rtsp = Arc::new(rtsp);
+        Ok(Self { policy, sessions, catalogue, hub, settings, rtsp, webrtc, muxers, started: now(), followers })
     }
 
     async fn shutdown(self) {
+        self.followers.close();
+        self.followers.wait().await;
         self.webrtc.stopped().await;
         self.muxers.stopped().await;
         self.rtsp.shutdown().await;

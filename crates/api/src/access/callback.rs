@@ -1,7 +1,9 @@
 //! The method `http`: another server decides. Any 20x lets the caller in; a server that fails or hangs lets in nobody.
+//! Equal questions at the same time are asked once.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +15,10 @@ use media::{
 };
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    time::timeout,
+};
 
 use super::{ASK_TIMEOUT, io_error, name_and_password, recent::Recent};
 
@@ -32,7 +37,17 @@ pub(super) struct Callback {
     client: Option<Client>,
     turns: Semaphore,
     allowed: Recent,
+    /// The questions on their way; as many as there are requests.
+    asked: Mutex<HashMap<[u8; 32], Arc<OnceCell<Answer>>>>,
     failures: Mutex<(u64, Option<Instant>)>,
+}
+
+/// What came of a question.
+#[derive(Clone)]
+enum Answer {
+    Yes,
+    No,
+    None(String),
 }
 
 /// The question, in the form of MediaMTX.
@@ -86,7 +101,7 @@ impl<'a> Question<'a> {
 impl Callback {
     pub(super) fn new(client: Option<Client>) -> Self {
         let allowed = Recent::new(REMEMBERED_MAX, REMEMBERED_FOR);
-        Self { client, turns: Semaphore::new(QUESTIONS_MAX), allowed, failures: Mutex::default() }
+        Self { client, turns: Semaphore::new(QUESTIONS_MAX), allowed, asked: Mutex::default(), failures: Mutex::default() }
     }
 
     pub(super) async fn decide(&self, url: &str, caller: &Caller, action: Action, path: &str) -> Result<String, Error> {
@@ -98,18 +113,39 @@ impl Callback {
         if self.allowed.holds(&question.key()) {
             return Ok(question.user());
         }
-        let answered = timeout(ASK_TIMEOUT, self.ask(url, &question)).await;
+        match self.answer_once(url, &question).await {
+            Answer::Yes => Ok(question.user()),
+            Answer::No => Err(Error::Unauthenticated),
+            Answer::None(reason) => Err(io_error(ACTION, reason)),
+        }
+    }
+
+    /// The answer to a question, shared by all who have it at the same time.
+    async fn answer_once(&self, url: &str, question: &Question<'_>) -> Answer {
+        let key = self.allowed.key(&question.key());
+        let cell = Arc::clone(self.asked().entry(key).or_default());
+        let asking = Asking { callback: self, key, cell };
+        // When who asks goes away, the next one who waits asks.
+        asking.cell.get_or_init(|| self.answer(url, question)).await.clone()
+    }
+
+    async fn answer(&self, url: &str, question: &Question<'_>) -> Answer {
+        let answered = timeout(ASK_TIMEOUT, self.ask(url, question)).await;
         let status = match answered {
             Ok(Ok(status)) if !status.is_server_error() => status,
-            Ok(Ok(status)) => return Err(self.failed(format!("it answered {status}"))),
-            Ok(Err(error)) => return Err(self.failed(error)),
-            Err(_) => return Err(self.failed(format!("no answer within {} s", ASK_TIMEOUT.as_secs()))),
+            Ok(Ok(status)) => return self.failed(format!("it answered {status}")),
+            Ok(Err(error)) => return self.failed(error),
+            Err(_) => return self.failed(format!("no answer within {} s", ASK_TIMEOUT.as_secs())),
         };
         if !status.is_success() {
-            return Err(Error::Unauthenticated);
+            return Answer::No;
         }
         self.allowed.keep(&question.key());
-        Ok(question.user())
+        Answer::Yes
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<OnceCell<Answer>>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, url: &str, question: &Question<'_>) -> Result<StatusCode, String> {
@@ -121,14 +157,30 @@ impl Callback {
     }
 
     /// Counts a failure and reports it now and then.
-    fn failed(&self, reason: String) -> Error {
+    fn failed(&self, reason: String) -> Answer {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.0 += 1;
         if failures.1.is_none_or(|reported| reported.elapsed() >= REPORT_EVERY) {
             tracing::warn!(%reason, failures = failures.0, "the authentication server does not decide");
             *failures = (0, Some(Instant::now()));
         }
-        io_error(ACTION, reason)
+        Answer::None(reason)
+    }
+}
+
+/// One who waits for an answer. When the first of them leaves, equal questions are asked anew.
+struct Asking<'a> {
+    callback: &'a Callback,
+    key: [u8; 32],
+    cell: Arc<OnceCell<Answer>>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut asked = self.callback.asked();
+        if asked.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.cell)) {
+            asked.remove(&self.key);
+        }
     }
 }
 

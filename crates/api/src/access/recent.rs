@@ -41,7 +41,8 @@ impl Recent {
         found.insert(key, Instant::now());
     }
 
-    fn key(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// What findings about these parts are kept under.
+    pub(super) fn key(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.salt);
         for part in parts {

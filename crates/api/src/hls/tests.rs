@@ -57,15 +57,19 @@ mod served {
         net::SocketAddr,
         num::NonZeroU32,
         process::Stdio,
-        sync::Arc,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
         time::{Duration, Instant},
     };
 
     use axum::{Router, body::to_bytes, extract::ConnectInfo, http::Request};
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use futures_util::future::BoxFuture;
     use domain::{Camera, CameraId, Secret, SessionId, WallTime};
     use media::{
-        admission::{Permit, TokenPolicy},
+        admission::{Admission, Permit, TokenPolicy},
         catalogue::Catalogue,
         config,
         hub::{Publisher, PublisherKind},
@@ -157,9 +161,25 @@ mod served {
         }
     }
 
+    /// Lets in by token as long as it is open.
+    struct Door {
+        policy: Arc<TokenPolicy>,
+        shut: AtomicBool,
+    }
+
+    impl Admission for Door {
+        fn admit<'a>(&'a self, request: media::admission::Request<'a>) -> BoxFuture<'a, Result<Permit, media::Error>> {
+            if self.shut.load(Ordering::Relaxed) {
+                return Box::pin(std::future::ready(Err(media::Error::Forbidden)));
+            }
+            self.policy.admit(request)
+        }
+    }
+
     struct Server {
         router: Router,
         hub: Hub,
+        door: Arc<Door>,
         policy: Arc<TokenPolicy>,
         sessions: Sessions,
         address: SocketAddr,
@@ -172,7 +192,8 @@ mod served {
 
     async fn start() -> Server {
         let policy = Arc::new(TokenPolicy::new(Secret::new("right".into()), true));
-        let hub = Hub::new(policy.clone(), Arc::new(NoCameras));
+        let door = Arc::new(Door { policy: policy.clone(), shut: AtomicBool::new(false) });
+        let hub = Hub::new(door.clone(), Arc::new(NoCameras));
         hub.apply(config::Paths { all_others: Some(Arc::default()), ..config::Paths::default() });
         let pictures = clip().await;
         let set = |kind: u8| pictures[0].iter().find(|nal| nal[0] & 31 == kind).unwrap().clone();
@@ -192,7 +213,7 @@ mod served {
         let mut tasks = JoinSet::new();
         tasks.spawn(publish(publisher, pictures));
         tasks.spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Server { router, hub, policy, sessions, address, tasks }
+        Server { router, hub, door, policy, sessions, address, tasks }
     }
 
     impl Server {
@@ -418,9 +439,27 @@ mod served {
         let path = PathName::new("yard/gate").unwrap();
         let token = cookie.split_once('=').unwrap().1;
         assert!(matches!(again.shown(token, &path), Shown::Good { .. }), "it outlives the program");
-        assert!(server.sessions.kick(session.id) && !server.sessions.kick(session.id));
+        assert!(server.sessions.kick(session.id).await && !server.sessions.kick(session.id).await);
         assert_eq!(server.send(media(cookie)).await.0, 401);
         assert!(server.sessions.list().iter().all(|listed| listed.id != session.id));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_session_is_judged_anew_when_rights_change_by_what_its_viewer_showed() {
+        let server = start().await;
+        let (_, headers, _) =
+            server.send(remote("/yard/gate/index.m3u8").header("authorization", "Bearer right")).await;
+        let cookie = cookies(&headers)[0].split(';').next().unwrap().to_owned();
+        let media = async || server.send(remote("/yard/gate/main_stream.m3u8").header("cookie", &cookie)).await.0;
+        assert_eq!(media().await, 200);
+        server.sessions.rights_changed().await;
+        assert_eq!(media().await, 200, "the token that was shown in the beginning is still right");
+        server.door.shut.store(true, Ordering::Relaxed);
+        assert_eq!(media().await, 200, "nobody is asked again without a change");
+        server.sessions.rights_changed().await;
+        assert_eq!(media().await, 401);
+        server.door.shut.store(false, Ordering::Relaxed);
+        assert_eq!(media().await, 401, "it stays ended");
     }
 
     #[tokio::test(flavor = "multi_thread")]

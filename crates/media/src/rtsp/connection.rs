@@ -80,6 +80,17 @@ enum Role {
     Feeds(Arc<Feed>),
 }
 
+impl Role {
+    fn is_revoked(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Reads(watch) => watch.is_revoked(),
+            Self::Announces { permit, .. } => permit.is_revoked(),
+            Self::Feeds(feed) => feed.is_revoked(),
+        }
+    }
+}
+
 pub(super) struct Connection {
     shared: Arc<Shared>,
     listed: ListedConnection,
@@ -222,6 +233,9 @@ impl Connection {
     }
 
     async fn tick(&mut self) -> Result<(), Ending> {
+        if self.role.is_revoked() {
+            return Err(Ending::Wanted("the right to use the path was withdrawn"));
+        }
         let silent = self.heard.elapsed();
         match &mut self.role {
             Role::Reads(watch) if watch.plays() => {

@@ -53,6 +53,11 @@ impl Feed {
         Self { session, publisher, jitter_rate, video, state, waits: Notify::new() }
     }
 
+    /// Whether the right to publish was withdrawn.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.publisher.is_revoked()
+    }
+
     /// Says that a track travels by UDP.
     pub(super) fn reorder(&self, track: TrackId) {
         self.state().ingest.reorder(track);

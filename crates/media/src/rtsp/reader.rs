@@ -107,6 +107,11 @@ impl Watch {
         Some(ssrc)
     }
 
+    /// Whether the right to read was withdrawn.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.reader.is_revoked()
+    }
+
     pub(super) fn plays(&self) -> bool {
         self.player.is_some()
     }

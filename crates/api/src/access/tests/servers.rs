@@ -98,6 +98,21 @@ async fn another_server_decides_is_asked_once_for_a_while_and_told_all_there_is(
 }
 
 #[tokio::test]
+async fn equal_questions_at_the_same_time_are_asked_once() {
+    let asked = Asked::default();
+    let server = serve(Router::new().route("/auth", post(answer)).with_state(asked.clone())).await;
+    let url = format!("{}/auth", server.url);
+    let world = World::new(json!({"authMethod": "http", "authHTTPAddress": url})).await;
+    for (shown, want) in [(password("good", "right"), "ok good"), (password("good", "wrong"), WHO)] {
+        let questions = (0..50).map(|_| world.decide("192.0.2.1", &shown, Action::Read, "x"));
+        for answered in futures_util::future::join_all(questions).await {
+            assert_eq!(answered, want);
+        }
+        assert_eq!(std::mem::take(&mut *asked.lock().unwrap()).len(), 1, "{want}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_dead_or_hangs_lets_in_nobody_and_holds_up_nobody_for_long() {
     let hung = hung().await;
     for url in ["http://127.0.0.1:1/auth", &hung.url] {

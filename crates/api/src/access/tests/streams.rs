@@ -3,7 +3,7 @@
 use std::{process::Stdio, sync::atomic::AtomicUsize};
 
 use domain::WallTime;
-use media::rtsp;
+use media::rtsp::{self, SessionState};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +109,29 @@ async fn ffmpeg_publishes_and_reads_by_name_and_password_and_curl_uses_the_contr
         assert_eq!(faces.curl(&["-u", "reader:password"], "/v3/paths/list").await, "401");
         assert_eq!(faces.curl(&["-H", "Authorization: Bearer the operator"], "/v3/info").await, "200");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_rights_ends_the_sessions_that_are_no_longer_allowed_and_no_others() {
+    let faces = Faces::new(users("password")).await;
+    let (policy, mut tasks) = (faces.world.policy.clone(), tokio::task::JoinSet::new());
+    tasks.spawn(async move { policy.enforce(CancellationToken::new()).await });
+    let mut publisher = faces.published("pub:secret@", "hall").await;
+    let mut reader = Command::new("ffmpeg");
+    reader.args(["-v", "error", "-rtsp_transport", "tcp", "-i", &faces.url("reader:password@", "hall")]);
+    let mut reader = reader.args(["-f", "null", "-"]).stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let uses = |wanted: SessionState| faces.rtsp.sessions().iter().any(|session| session.state == wanted);
+    let reads = async {
+        while !uses(SessionState::Read) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, reads).await.expect("ffmpeg reads");
+    faces.world.set(users("another")).await;
+    tokio::time::timeout(DEADLINE, reader.wait()).await.expect("the reader has to go").unwrap();
+    assert!(uses(SessionState::Publish) && publisher.try_wait().unwrap().is_none(), "the publisher may stay");
+    faces.world.set(json!({"authInternalUsers": []})).await;
+    tokio::time::timeout(DEADLINE, publisher.wait()).await.expect("the publisher has to go").unwrap();
 }
 
 #[tokio::test]
