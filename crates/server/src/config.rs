@@ -457,6 +457,61 @@ mod tests {
         assert_eq!(refused(twice), "cctv.toml:2: cameras: id \"a\": the stream is not an rtsp:// URL");
     }
 
+    /// Tells the names of the fields that a type reads.
+    struct Fields<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_struct<V: serde::de::Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.0.extend(fields);
+            Err(serde::de::Error::custom("the names suffice"))
+        }
+
+        fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(serde::de::Error::custom("it has no fields"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    fn fields<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
+        let mut names = Vec::new();
+        // It ends with the names.
+        let _ = T::deserialize(Fields(&mut names));
+        names
+    }
+
+    #[test]
+    fn the_reference_page_shows_every_key_of_the_file_at_its_default() {
+        let page = include_str!("../../../docs/ref/configuration.md");
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let [defaults, camera] = blocks[..] else { panic!("two blocks of TOML") };
+        let shown = |block: &str, key: &str| {
+            block.lines().any(|line| line.trim_start_matches("# ").split(" = ").next() == Some(key))
+        };
+        for key in [fields::<Access>(), fields::<Log>(), fields::<Listen>(), fields::<Media>()].concat() {
+            assert!(shown(defaults, key), "{key}");
+        }
+        for key in fields::<Config>() {
+            assert!(shown(defaults, key) || page.contains(&format!("[{key}]")), "{key}");
+        }
+        for key in fields::<CameraEntry>() {
+            assert!(shown(camera, key), "{key}");
+        }
+        let of_page = load(defaults, &[]).unwrap().config;
+        assert_eq!(format!("{of_page:?}"), format!("{:?}", Config::default()));
+        assert_eq!(load(camera, &[]).unwrap().config.cameras.len(), 1);
+    }
+
     #[test]
     fn a_key_is_found_again_on_its_line() {
         let loaded = load("services = [\"all\"]\n[listen]\nhls = \"127.0.0.1:1\"\n", &[]).unwrap();
