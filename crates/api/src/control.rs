@@ -26,6 +26,7 @@ use media::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::{access::Policy, health};
 pub use objects::{HlsMuxer, HlsSession, Path as PathObject, RtspConn, RtspSession, WebRtcFailure, WebRtcSession};
@@ -139,6 +140,56 @@ impl IntoResponse for Error {
     }
 }
 
+/// A change was made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what `done` answers")]
+struct Done {
+    /// `ok`.
+    status: String,
+}
+
+/// The program.
+#[derive(Serialize, ToSchema)]
+struct Info {
+    /// Its version.
+    version: &'static str,
+    /// When it was started.
+    started: String,
+}
+
+/// These routes, described.
+#[derive(OpenApi)]
+#[openapi(paths(
+    info,
+    jwks_refresh,
+    paths_list,
+    paths_get,
+    forward_list,
+    forward_get,
+    rtsp_conns_list,
+    rtsp_conns_get,
+    rtsp_sessions_list,
+    rtsp_sessions_get,
+    rtsp_sessions_kick,
+    webrtc_sessions_list,
+    webrtc_sessions_get,
+    webrtc_sessions_kick,
+    webrtc_failures,
+    hls_sessions_list,
+    hls_sessions_get,
+    hls_sessions_kick,
+    hls_muxers_list,
+    hls_muxers_get
+))]
+struct Described;
+
+/// The description of all routes.
+pub(crate) fn described() -> utoipa::openapi::OpenApi {
+    let mut all = Described::openapi();
+    all.merge(configuration::Described::openapi());
+    all
+}
+
 fn done() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
@@ -149,21 +200,29 @@ fn object(item: impl Serialize) -> Answer {
         .map_err(|error| Error { status: StatusCode::INTERNAL_SERVER_ERROR, text: error.to_string() })
 }
 
+/// The version, and when the program was started.
+#[utoipa::path(get, path = "/v3/info", tag = "control", responses((status = 200, body = Info)))]
 async fn info(With(state): With<State>) -> Answer {
-    Ok(Json(json!({"version": env!("CARGO_PKG_VERSION"), "started": objects::rfc3339(state.started)})))
+    object(Info { version: env!("CARGO_PKG_VERSION"), started: objects::rfc3339(state.started) })
 }
 
+/// Fetch the keys of tokens anew.
+#[utoipa::path(post, path = "/v3/auth/jwks/refresh", tag = "control", responses((status = 200, body = Done)))]
 async fn jwks_refresh(With(state): With<State>) -> Json<Value> {
     state.policy.forget_keys();
     done()
 }
 
+/// The paths that run.
+#[utoipa::path(get, path = "/v3/paths/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<PathObject>), (status = 400, description = "a page that is none")))]
 async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let paths = state.hub.paths();
     Ok(page.answer(paths.len(), page.cut(&paths).iter().map(objects::Path::from)))
 }
 
+/// One path.
+#[utoipa::path(get, path = "/v3/paths/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, body = PathObject), (status = 404, description = "no such thing, or its server does not run")))]
 async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let name = PathName::new(&name).ok_or_else(|| Error::bad("invalid name"))?;
     let path = state.hub.path_snapshot(&name).ok_or_else(|| Error::not_found("path not found"))?;
@@ -171,12 +230,15 @@ async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer
 }
 
 /// Nothing forwards a stream, so the list of a path is empty.
+#[utoipa::path(get, path = "/v3/paths/forward/list", tag = "control", params(list::Page, ("path" = String, Query, description = "the path")), responses((status = 404, description = "no such thing, or its server does not run")))]
 async fn forward_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     forwarding_path(&state, query.as_deref())?;
     Ok(page.answer(0, [(); 0]))
 }
 
+/// A destination of a forwarded stream; there are none.
+#[utoipa::path(get, path = "/v3/paths/forward/get", tag = "control", params(("path" = String, Query, description = "the path")), responses((status = 404, description = "no such thing, or its server does not run")))]
 async fn forward_get(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     forwarding_path(&state, query.as_deref())?;
     Err(Error::not_found("forward destination not found"))
@@ -188,12 +250,16 @@ fn forwarding_path(state: &State, query: Option<&str>) -> Result<(), Error> {
     state.hub.path_snapshot(&name).map(drop).ok_or_else(|| Error::not_found("path not found"))
 }
 
+/// Every RTSP connection.
+#[utoipa::path(get, path = "/v3/rtspconns/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<RtspConn>), (status = 400, description = "a page that is none")))]
 async fn rtsp_conns_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.rtsp()?.connections();
     Ok(page.answer(all.len(), page.cut(&all).iter().map(RtspConn::from)))
 }
 
+/// One RTSP connection.
+#[utoipa::path(get, path = "/v3/rtspconns/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = RtspConn), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_conns_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id: ConnectionId = id.parse().map_err(|_| invalid_id())?;
     let all = state.servers.rtsp()?.connections();
@@ -201,29 +267,39 @@ async fn rtsp_conns_get(With(state): With<State>, Path(id): Path<String>) -> Ans
     object(RtspConn::from(found))
 }
 
+/// Every RTSP session.
+#[utoipa::path(get, path = "/v3/rtspsessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<RtspSession>), (status = 400, description = "a page that is none")))]
 async fn rtsp_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.rtsp()?.sessions();
     Ok(page.answer(all.len(), page.cut(&all).iter().map(RtspSession::from)))
 }
 
+/// One RTSP session.
+#[utoipa::path(get, path = "/v3/rtspsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = RtspSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let all = state.servers.rtsp()?.sessions();
     object(RtspSession::from(all.iter().find(|session| session.id == id).ok_or_else(no_session)?))
 }
 
+/// End a RTSP session.
+#[utoipa::path(post, path = "/v3/rtspsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     state.servers.rtsp()?.kick(session_id(&id)?)?;
     Ok(done())
 }
 
+/// Every WebRTC session.
+#[utoipa::path(get, path = "/v3/webrtcsessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<WebRtcSession>), (status = 400, description = "a page that is none")))]
 async fn webrtc_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.webrtc()?.sessions();
     Ok(page.answer(all.len(), page.cut(&all)))
 }
 
+/// One WebRTC session.
+#[utoipa::path(get, path = "/v3/webrtcsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = WebRtcSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let all = state.servers.webrtc()?.sessions();
@@ -231,40 +307,53 @@ async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -
 }
 
 /// Ours: the connections that failed lately, each with the candidates and ports concerned.
+#[utoipa::path(get, path = "/v3/webrtcsessions/failures", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<WebRtcFailure>), (status = 400, description = "a page that is none")))]
 async fn webrtc_failures(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.webrtc()?.failures();
     Ok(page.answer(all.len(), page.cut(&all)))
 }
 
+/// End a WebRTC session.
+#[utoipa::path(post, path = "/v3/webrtcsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn webrtc_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     if state.servers.webrtc()?.kick(id).await { Ok(done()) } else { Err(no_session()) }
 }
 
+/// Every packager of HLS.
+#[utoipa::path(get, path = "/v3/hlsmuxers/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<HlsMuxer>), (status = 400, description = "a page that is none")))]
 async fn hls_muxers_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.hls()?.muxers();
     Ok(page.answer(all.len(), page.cut(&all)))
 }
 
+/// The packager of a path.
+#[utoipa::path(get, path = "/v3/hlsmuxers/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, body = HlsMuxer), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_muxers_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let all = state.servers.hls()?.muxers();
     object(all.iter().find(|muxer| muxer.path == name).ok_or_else(|| Error::not_found("muxer not found"))?)
 }
 
+/// Every viewer of HLS.
+#[utoipa::path(get, path = "/v3/hlssessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<HlsSession>), (status = 400, description = "a page that is none")))]
 async fn hls_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.hls_sessions()?.list();
     Ok(page.answer(all.len(), page.cut(&all).iter().cloned().map(HlsSession::from)))
 }
 
+/// One viewer of HLS.
+#[utoipa::path(get, path = "/v3/hlssessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = HlsSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let found = state.servers.hls_sessions()?.list().into_iter().find(|session| session.id == id);
     object(HlsSession::from(found.ok_or_else(no_session)?))
 }
 
+/// End a viewer of HLS.
+#[utoipa::path(post, path = "/v3/hlssessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     if state.servers.hls_sessions()?.kick(id).await { Ok(done()) } else { Err(no_session()) }

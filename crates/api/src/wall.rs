@@ -19,6 +19,7 @@ use media::{
 };
 use serde::{Deserialize, Serialize};
 use tower_http::decompression::RequestDecompressionLayer;
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::{
@@ -45,36 +46,67 @@ pub fn router(state: Wall) -> Router {
     Router::new()
         .route("/api/v1/wall/session", post(open))
         .route("/api/v1/wall/session/{id}", delete(close))
-        .route("/api/v1/wall/session/{id}/close", post(close))
+        .route("/api/v1/wall/session/{id}/close", post(close_by_beacon))
         .layer(RequestDecompressionLayer::new())
         .with_state(state)
 }
 
-#[derive(Deserialize)]
+/// What is asked for: a peer connection with so many slots. Other members are taken and not needed.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = WallOpening)]
 struct Opening {
+    /// How media travels: `rtc`.
     lane: String,
+    /// The SDP offer, with a video track for each slot and the data channel `ctl`.
     offer: String,
+    /// The same for every session of a browser window; a new session takes the old one's place. At most 64 bytes.
     window_id: String,
+    /// 1 to 64.
     slots: usize,
 }
 
-#[derive(Serialize)]
+/// What was opened.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WallOpened)]
 struct Opened {
+    /// Unguessable; suffices to close the session.
+    #[schema(value_type = String, format = Uuid)]
     session_id: SessionId,
+    /// The SDP answer.
     answer: String,
+    /// Which track each slot is shown on.
     slots: Vec<Slot>,
+    /// The track of sound, if the offer has one.
     audio_mid: Option<String>,
+    /// The version of the messages on `ctl`.
     ctl_version: u32,
+    /// How often the window says `ping`.
     heartbeat_ms: u64,
+    /// After so long without one the session has lost its slots.
     lost_ms: u64,
 }
 
-#[derive(Serialize)]
+/// A slot and its track.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WallSlot)]
 struct Slot {
+    /// From 0.
     slot: usize,
+    /// The `mid` of its track in the SDP.
     mid: String,
 }
 
+/// These routes, described.
+#[derive(OpenApi)]
+#[openapi(paths(open, close, close_by_beacon))]
+pub(crate) struct Described;
+
+/// Open a wall session: one peer connection for a whole layout. The body may be compressed with gzip.
+#[utoipa::path(post, path = "/api/v1/wall/session", tag = "wall", request_body = Opening, responses(
+    (status = 201, body = Opened), (status = 400, description = "the body is malformed"),
+    (status = 401, description = "no or a wrong token"), (status = 413, description = "over 1 MiB"),
+    (status = 422, description = "a lane or an offer that cannot be served"),
+    (status = 503, description = "no more sessions at present")))]
 async fn open(State(state): State<Wall>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let Caller(caller) = caller.by(Protocol::WebRtc);
     state.policy.check(&caller)?;
@@ -131,6 +163,9 @@ fn too_large(error: &axum::Error) -> bool {
     false
 }
 
+/// Close a session.
+#[utoipa::path(delete, path = "/api/v1/wall/session/{id}", tag = "wall", params(("id" = String, Path, description = "its id")),
+    responses((status = 200, description = "closed"), (status = 404, description = "no such session")))]
 async fn close(State(state): State<Wall>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let known = match SessionId::from_str(&id) {
         Ok(id) => state.engine.close_wall(id).await,
@@ -140,6 +175,14 @@ async fn close(State(state): State<Wall>, Path(id): Path<String>) -> Result<Stat
         return Ok(StatusCode::OK);
     }
     Err(Problem::new(ErrorKind::NotFound, "NOT_FOUND", "there is no such session", "الجلسة غير موجودة"))
+}
+
+/// Close a session from a page that goes away, which can send beacons only.
+#[utoipa::path(post, path = "/api/v1/wall/session/{id}/close", tag = "wall",
+    params(("id" = String, Path, description = "its id")),
+    responses((status = 200, description = "closed"), (status = 404, description = "no such session")))]
+async fn close_by_beacon(state: State<Wall>, id: Path<String>) -> Result<StatusCode, Problem> {
+    close(state, id).await
 }
 
 fn malformed(message_en: &str) -> Problem {

@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration}
 use domain::{CameraId, PathName, Secret};
 use regex::Regex;
 
+pub use keys::{Key, global_keys, path_keys};
 pub use overlay::{Keys, REDACTED};
 pub use settings::{Base, BaseEntry, Bulk, Settings};
 pub use store::{Change, ConfigStore, FileStore, Stored};

@@ -16,10 +16,10 @@ use media_proto::AccessUnit;
 use crate::hub::ReaderKind;
 
 /// The limits of the buckets for waiting, in microseconds.
-const WAITS_US: &[u64] = &[25_000, 50_000, 100_000, 200_000, 300_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000];
+const WAITS_US: &[u64] =
+    &[25_000, 50_000, 100_000, 200_000, 300_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000];
 /// The limits of the buckets for passing through, in microseconds.
-const PASSING_US: &[u64] =
-    &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
+const PASSING_US: &[u64] = &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
 /// Durations, counted by their length.
 #[derive(Debug)]

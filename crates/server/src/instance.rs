@@ -91,7 +91,8 @@ mod tests {
         let data = std::env::temp_dir().join(format!("cctv-hold-{}", uuid::Uuid::new_v4()));
         let first = hold(&data).unwrap();
         let refused = hold(&data).unwrap_err().to_string();
-        let pid = format!("already running with the data directory {}, as process {}", data.display(), std::process::id());
+        let pid =
+            format!("already running with the data directory {}, as process {}", data.display(), std::process::id());
         assert!(refused.contains(&pid), "{refused}");
         drop(first);
         drop(hold(&data).unwrap());

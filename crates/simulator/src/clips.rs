@@ -130,7 +130,9 @@ impl Progress {
             made.1 = Instant::now();
             info!(
                 "pictures of the simulated cameras: {} of {} clips made after {} s",
-                made.0, self.count, self.began.elapsed().as_secs()
+                made.0,
+                self.count,
+                self.began.elapsed().as_secs()
             );
         }
     }

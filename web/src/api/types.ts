@@ -9,8 +9,6 @@ export interface components {
       width?: number | null;
       height?: number | null;
       fps?: number | null;
-      gop_s?: number | null;
-      b_frames?: boolean | null;
     };
     Camera: {
       id: string;

@@ -101,7 +101,13 @@ impl<'a> Question<'a> {
 impl Callback {
     pub(super) fn new(client: Option<Client>) -> Self {
         let allowed = Recent::new(REMEMBERED_MAX, REMEMBERED_FOR);
-        Self { client, turns: Semaphore::new(QUESTIONS_MAX), allowed, asked: Mutex::default(), failures: Mutex::default() }
+        Self {
+            client,
+            turns: Semaphore::new(QUESTIONS_MAX),
+            allowed,
+            asked: Mutex::default(),
+            failures: Mutex::default(),
+        }
     }
 
     pub(super) async fn decide(&self, url: &str, caller: &Caller, action: Action, path: &str) -> Result<String, Error> {

@@ -3,6 +3,7 @@
 use axum::Json;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Error;
 use crate::caller::percent_decoded;
@@ -16,10 +17,27 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// Which part of a list is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// The page, from 0.
+    #[param(rename = "page")]
     number: usize,
+    /// How many on a page; 100 unless said otherwise.
+    #[param(rename = "itemsPerPage")]
     size: usize,
+}
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed<T> {
+    /// How many there are on all pages.
+    item_count: usize,
+    /// How many pages.
+    page_count: usize,
+    /// Those of this page.
+    items: Vec<T>,
 }
 
 impl Page {
@@ -51,6 +69,6 @@ impl Page {
 
     pub(super) fn answer<T: Serialize>(self, total: usize, items: impl IntoIterator<Item = T>) -> Json<Value> {
         let items: Vec<T> = items.into_iter().collect();
-        Json(json!({"itemCount": total, "pageCount": total.div_ceil(self.size), "items": items}))
+        Json(json!(Listed { item_count: total, page_count: total.div_ceil(self.size), items }))
     }
 }

@@ -14,6 +14,7 @@ use media::{
 use media_proto::{Codec, Track};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
 
 use crate::hls;
 
@@ -24,7 +25,7 @@ pub(crate) fn rfc3339(time: WallTime) -> String {
 }
 
 /// A path that runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Path {
     pub name: String,
@@ -51,7 +52,7 @@ pub struct Path {
 }
 
 /// A source or reader of a path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Party {
     /// Its protocol and role.
     #[serde(rename = "type")]
@@ -61,12 +62,13 @@ pub struct Party {
 }
 
 /// A track.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackObject {
     /// Its name in the closed list of the API.
     pub codec: &'static str,
     /// What is known of it.
+    #[schema(value_type = Option<Object>)]
     pub codec_props: Option<serde_json::Value>,
 }
 
@@ -178,12 +180,15 @@ fn track_object(track: &Track) -> TrackObject {
 }
 
 /// An RTSP connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RtspConn {
+    #[schema(value_type = String, format = Uuid)]
     pub id: ConnectionId,
     pub created: String,
+    #[schema(value_type = String, example = "192.0.2.1:5004")]
     pub remote_addr: SocketAddr,
+    #[schema(value_type = Option<String>, format = Uuid)]
     pub session: Option<SessionId>,
     pub tunnel: &'static str,
     pub inbound_bytes: u64,
@@ -209,11 +214,13 @@ impl From<&ConnectionSnapshot> for RtspConn {
 }
 
 /// An RTSP session.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RtspSession {
+    #[schema(value_type = String, format = Uuid)]
     pub id: SessionId,
     pub created: String,
+    #[schema(value_type = String, example = "192.0.2.1:5004")]
     pub remote_addr: SocketAddr,
     pub state: &'static str,
     pub path: String,
@@ -222,6 +229,7 @@ pub struct RtspSession {
     pub user_agent: String,
     pub transport: Option<&'static str>,
     pub profile: Option<&'static str>,
+    #[schema(value_type = Vec<String>)]
     pub conns: Vec<ConnectionId>,
     pub inbound_bytes: u64,
     #[serde(rename = "inboundRTPPackets")]
@@ -304,11 +312,14 @@ impl From<&SessionSnapshot> for RtspSession {
     }
 }
 
-/// A WebRTC session. Its old names are added when it is written.
-#[derive(Clone, Debug)]
+/// A WebRTC session.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct WebRtcSession {
+    #[schema(value_type = String, format = Uuid)]
     pub id: SessionId,
-    pub created: WallTime,
+    pub created: String,
+    #[schema(value_type = String, example = "192.0.2.1:5004")]
     pub remote_addr: SocketAddr,
     pub peer_connection_established: bool,
     pub local_candidate: String,
@@ -319,25 +330,62 @@ pub struct WebRtcSession {
     pub user_agent: String,
     pub state: &'static str,
     pub inbound_bytes: u64,
+    #[serde(rename = "inboundRTPPackets")]
     pub inbound_rtp_packets: u64,
+    #[serde(rename = "inboundRTPPacketsLost")]
     pub inbound_rtp_packets_lost: u64,
+    #[serde(rename = "inboundRTPPacketsJitter")]
     pub inbound_rtp_packets_jitter: f64,
+    #[serde(rename = "inboundRTCPPackets")]
     pub inbound_rtcp_packets: u64,
     pub outbound_bytes: u64,
+    #[serde(rename = "outboundRTPPackets")]
     pub outbound_rtp_packets: u64,
+    #[serde(rename = "outboundRTCPPackets")]
     pub outbound_rtcp_packets: u64,
     pub outbound_frames_discarded: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub rtp_packets_received: u64,
+    pub rtp_packets_sent: u64,
+    pub rtp_packets_lost: u64,
+    pub rtp_packets_jitter: f64,
+    pub rtcp_packets_received: u64,
+    pub rtcp_packets_sent: u64,
     /// Ours: why it sends no video.
     pub video_stopped: Option<String>,
     /// Ours: what the window of a wall says of its tiles.
-    pub seen: Option<webrtc::Seen>,
+    pub seen: Option<TilesSeen>,
+}
+
+/// What the window of a wall says of its tiles.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TilesSeen {
+    /// How many tiles were reported.
+    pub tiles: u32,
+    /// The fewest pictures per second of a tile.
+    pub fps_min: f32,
+    /// Pictures dropped, over all tiles.
+    pub frames_dropped: u64,
+    /// The most jitter of a tile.
+    pub jitter_ms_max: f32,
+    /// The highest age of a tile's picture, where it is known.
+    pub latency_ms_max: Option<f32>,
+}
+
+impl From<webrtc::Seen> for TilesSeen {
+    fn from(seen: webrtc::Seen) -> Self {
+        let webrtc::Seen { tiles, fps_min, frames_dropped, jitter_ms_max, latency_ms_max } = seen;
+        Self { tiles, fps_min, frames_dropped, jitter_ms_max, latency_ms_max }
+    }
 }
 
 impl From<&webrtc::SessionSnapshot> for WebRtcSession {
     fn from(session: &webrtc::SessionSnapshot) -> Self {
         Self {
             id: session.id,
-            created: session.created,
+            created: rfc3339(session.created),
             remote_addr: session.remote_addr,
             peer_connection_established: session.peer_connection_established,
             local_candidate: session.local_candidate.clone(),
@@ -359,47 +407,29 @@ impl From<&webrtc::SessionSnapshot> for WebRtcSession {
             outbound_rtp_packets: session.outbound_rtp_packets,
             outbound_rtcp_packets: session.outbound_rtcp_packets,
             outbound_frames_discarded: session.outbound_frames_discarded,
+            bytes_received: session.inbound_bytes,
+            bytes_sent: session.outbound_bytes,
+            rtp_packets_received: session.inbound_rtp_packets,
+            rtp_packets_sent: session.outbound_rtp_packets,
+            rtp_packets_lost: session.inbound_rtp_packets_lost,
+            rtp_packets_jitter: session.inbound_rtp_packets_jitter,
+            rtcp_packets_received: session.inbound_rtcp_packets,
+            rtcp_packets_sent: session.outbound_rtcp_packets,
             video_stopped: session.video_stopped.clone(),
-            seen: session.seen,
+            seen: session.seen.map(TilesSeen::from),
         }
     }
 }
 
-impl Serialize for WebRtcSession {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::json!({
-            "id": self.id, "created": rfc3339(self.created), "remoteAddr": self.remote_addr,
-            "peerConnectionEstablished": self.peer_connection_established,
-            "localCandidate": self.local_candidate, "remoteCandidate": self.remote_candidate,
-            "state": self.state, "path": self.path, "query": self.query, "user": self.user,
-            "userAgent": self.user_agent,
-            "inboundBytes": self.inbound_bytes, "inboundRTPPackets": self.inbound_rtp_packets,
-            "inboundRTPPacketsLost": self.inbound_rtp_packets_lost,
-            "inboundRTPPacketsJitter": self.inbound_rtp_packets_jitter, "inboundRTCPPackets": self.inbound_rtcp_packets,
-            "outboundBytes": self.outbound_bytes, "outboundRTPPackets": self.outbound_rtp_packets,
-            "outboundRTCPPackets": self.outbound_rtcp_packets,
-            "outboundFramesDiscarded": self.outbound_frames_discarded,
-            "bytesReceived": self.inbound_bytes, "bytesSent": self.outbound_bytes,
-            "rtpPacketsReceived": self.inbound_rtp_packets, "rtpPacketsSent": self.outbound_rtp_packets,
-            "rtpPacketsLost": self.inbound_rtp_packets_lost, "rtpPacketsJitter": self.inbound_rtp_packets_jitter, "rtcpPacketsReceived": self.inbound_rtcp_packets,
-            "rtcpPacketsSent": self.outbound_rtcp_packets,
-            "videoStopped": self.video_stopped,
-            "seen": self.seen.map(|seen| serde_json::json!({
-                "tiles": seen.tiles, "fpsMin": seen.fps_min, "framesDropped": seen.frames_dropped,
-                "jitterMsMax": seen.jitter_ms_max, "latencyMsMax": seen.latency_ms_max,
-            })),
-        })
-        .serialize(serializer)
-    }
-}
-
 /// Ours: a WebRTC connection that did not come about, or was lost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebRtcFailure {
+    #[schema(value_type = String, format = Uuid)]
     pub id: SessionId,
     pub created: String,
     pub ended: String,
+    #[schema(value_type = String, example = "192.0.2.1:5004")]
     pub remote_addr: SocketAddr,
     pub path: String,
     pub user: String,
@@ -431,11 +461,13 @@ impl From<&webrtc::Failure> for WebRtcFailure {
 }
 
 /// A viewer of HLS.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HlsSession {
+    #[schema(value_type = String, format = Uuid)]
     pub id: SessionId,
     pub created: String,
+    #[schema(value_type = String, example = "192.0.2.1:5004")]
     pub remote_addr: SocketAddr,
     pub path: String,
     pub query: String,
@@ -463,7 +495,7 @@ impl From<hls::Listed> for HlsSession {
 }
 
 /// The HLS packager of a path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HlsMuxer {
     pub path: String,

@@ -277,7 +277,7 @@ async fn sessions_are_listed_and_ended() {
 fn webrtc_session() -> WebRtcSession {
     WebRtcSession {
         id: SessionId::from_uuid(uuid::Uuid::new_v4()),
-        created: WallTime::from_unix_us(0),
+        created: "1970-01-01T00:00:00Z".into(),
         remote_addr: "127.0.0.1:9".parse().unwrap(),
         peer_connection_established: true,
         local_candidate: String::new(),
@@ -296,6 +296,14 @@ fn webrtc_session() -> WebRtcSession {
         outbound_rtp_packets: 4,
         outbound_rtcp_packets: 5,
         outbound_frames_discarded: 6,
+        bytes_received: 1,
+        bytes_sent: 3,
+        rtp_packets_received: 0,
+        rtp_packets_sent: 4,
+        rtp_packets_lost: 0,
+        rtp_packets_jitter: 0.0,
+        rtcp_packets_received: 2,
+        rtcp_packets_sent: 5,
         video_stopped: None,
         seen: None,
     }

@@ -10,8 +10,7 @@ mod ended;
 
 use std::{
     collections::HashMap,
-    fmt,
-    io,
+    fmt, io,
     net::SocketAddr,
     path::Path,
     sync::{

@@ -66,8 +66,8 @@ mod served {
 
     use axum::{Router, body::to_bytes, extract::ConnectInfo, http::Request};
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-    use futures_util::future::BoxFuture;
     use domain::{Camera, CameraId, Secret, SessionId, WallTime};
+    use futures_util::future::BoxFuture;
     use media::{
         admission::{Admission, Permit, TokenPolicy},
         catalogue::Catalogue,

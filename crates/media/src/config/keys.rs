@@ -25,6 +25,42 @@ pub(super) enum Effect {
     Retired,
 }
 
+/// A key, for those who describe the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is at first; `None` for an old name.
+    pub default: Option<Value>,
+    /// What setting it does, in words.
+    pub effect: String,
+}
+
+/// The keys of the global configuration, in the order in which they are documented.
+pub fn global_keys() -> impl Iterator<Item = Key> {
+    GLOBAL_KEYS.iter().map(Key::of_row)
+}
+
+/// The keys of path defaults and paths.
+pub fn path_keys() -> impl Iterator<Item = Key> {
+    PATH_KEYS.iter().map(Key::of_row)
+}
+
+impl Key {
+    fn of_row(&(name, default, effect): &(&'static str, &'static str, Effect)) -> Self {
+        let words = match effect {
+            Live => "takes effect at once".to_owned(),
+            Running => "shows how the server runs; set in the server's file".to_owned(),
+            DefaultOnly => "only the default is accepted".to_owned(),
+            Alias(target, Same) => format!("old name of `{target}`"),
+            Alias(target, Not) => format!("old key; the opposite of `{target}`"),
+            Alias(target, InList) => format!("old key; the one entry of `{target}`"),
+            Retired => "old key; accepted when empty, never returned".to_owned(),
+        };
+        Self { name, default: serde_json::from_str(default).ok(), effect: words }
+    }
+}
+
 /// How the value of an old key becomes that of its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rewrite {
@@ -278,6 +314,21 @@ const PATH_KEYS: &[(&str, &str, Effect)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The lines of a table of keys, as the reference page has them.
+    fn table(keys: impl Iterator<Item = Key>) -> String {
+        let default = |key: &Key| key.default.as_ref().map(|value| format!("`{value}`")).unwrap_or_default();
+        keys.map(|key| format!("| `{}` | {} | {} |\n", key.name, default(&key), key.effect)).collect()
+    }
+
+    #[test]
+    fn the_reference_page_has_every_key_with_its_default() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ref/configuration.md");
+        let page = std::fs::read_to_string(file).unwrap();
+        for table in [table(global_keys()), table(path_keys())] {
+            assert!(page.contains(&table), "docs/ref/configuration.md must contain\n{table}");
+        }
+    }
 
     #[test]
     fn every_alias_leads_to_a_key_that_is_returned() {

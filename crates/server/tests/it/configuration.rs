@@ -45,8 +45,7 @@ async fn a_second_copy_is_told_that_the_first_one_runs() {
     let process = format!("as process {}", cctv.pid().unwrap());
     assert!(said.contains("cctv is already running") && said.contains(&process), "{said}");
     let ports = cctv.ports();
-    let listen =
-        format!("[listen]\nrtsp = \"127.0.0.1:{}\"\ncontrol = \"127.0.0.1:{}\"\n", ports.rtsp, ports.control);
+    let listen = format!("[listen]\nrtsp = \"127.0.0.1:{}\"\ncontrol = \"127.0.0.1:{}\"\n", ports.rtsp, ports.control);
     let said = refused(&listen);
     let face = format!("cctv is already running on this machine and answers on 127.0.0.1:{}", ports.control);
     assert!(said.contains(&face) && said.contains("cctv.toml:3: listen.rtsp"), "{said}");
