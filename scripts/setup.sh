@@ -8,7 +8,7 @@ tools="${XDG_CACHE_HOME:-$HOME/.cache}/cctv/tools"
 # program → package that brings it
 declare -A package=([cc]=gcc [c++]=g++ [cmake]=cmake [nasm]=nasm [pkg-config]=pkg-config [curl]=curl [ffmpeg]=ffmpeg [python3]=python3)
 if [ "$purpose" = test ]; then
-  package+=([gst-launch-1.0]=gstreamer1.0-tools [cvlc]=vlc-bin [chromium]=chromium)
+  package+=([gst-launch-1.0]=gstreamer1.0-tools [cvlc]=vlc-bin [chromium]=chromium [openssl]=openssl)
 fi
 missing=()
 for program in "${!package[@]}"; do

@@ -10,6 +10,7 @@ mod callback;
 mod grants;
 mod internal;
 mod jwt;
+mod pinned;
 mod recent;
 
 use std::{
@@ -178,7 +179,8 @@ impl Judge {
     fn new(access: Arc<Access>) -> Self {
         let client = match access.method {
             Method::Internal => None,
-            Method::Http | Method::Jwt => client(),
+            Method::Http => client(access.http_fingerprint),
+            Method::Jwt => client(access.jwks_fingerprint),
         };
         let (passwords, callback) = (Passwords::default(), Callback::new(client.clone()));
         Self { access, passwords, callback, keys: Keys::new(client) }
@@ -229,14 +231,20 @@ fn excluded(exclude: &[Permission], action: Action, path: &str) -> bool {
     exclude.iter().any(|permission| permission.covers(action, path))
 }
 
-/// What asks other servers: it keeps connections, follows no redirect and uses no proxy.
-fn client() -> Option<reqwest::Client> {
-    let builder = reqwest::Client::builder()
+/// What asks another server: it keeps connections, follows no redirect and uses no proxy. With a fingerprint, the server
+/// is known by that alone.
+fn client(fingerprint: Option<[u8; 32]>) -> Option<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ASK_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .no_proxy();
+    if let Some(fingerprint) = fingerprint {
+        let pinned = pinned::config(fingerprint);
+        let failed = |error: &_| tracing::error!(%error, "no TLS for the authentication server");
+        builder = builder.tls_backend_preconfigured(pinned.inspect_err(failed).ok()?);
+    }
     let built = builder.build();
     built.inspect_err(|error| tracing::error!(%error, "no client for the authentication server")).ok()
 }

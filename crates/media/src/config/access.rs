@@ -36,10 +36,14 @@ pub struct Access {
     pub users: Vec<User>,
     /// The server that is asked by the method `http`; empty when none is named.
     pub http_address: Secret,
+    /// The SHA-256 of that server's certificate, which is then trusted alone.
+    pub http_fingerprint: Option<[u8; 32]>,
     /// What needs no question to it.
     pub http_exclude: Vec<Permission>,
     /// Where the keys of the method `jwt` are; empty when no place is named.
     pub jwks_address: Secret,
+    /// The SHA-256 of that server's certificate, which is then trusted alone.
+    pub jwks_fingerprint: Option<[u8; 32]>,
     /// The claim that holds the permissions.
     pub jwt_claim_key: String,
     /// What needs no token.
@@ -348,13 +352,26 @@ pub(super) fn read(all: &Keys) -> Result<Access, Error> {
         let fits = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
         if fits { Ok(Secret::new(url)) } else { Err(refused(key, "must be an http:// or https:// URL")) }
     };
+    let fingerprint = |key: &str, of: &str| {
+        let given = text(key)?;
+        if given.is_empty() {
+            return Ok(None);
+        }
+        if !text(of)?.starts_with("https://") {
+            return Err(refused(key, &format!("it has no effect unless {of} is an https:// URL")));
+        }
+        let read = read_fingerprint(&given);
+        read.map(Some).ok_or_else(|| refused(key, "must be a SHA-256 in 64 hexadecimal digits"))
+    };
     let method = Method::deserialize(value("authMethod"));
     let access = Access {
         method: method.map_err(|_| refused("authMethod", "must be internal, http or jwt"))?,
         users: users(value("authInternalUsers"))?,
         http_address: address("authHTTPAddress")?,
+        http_fingerprint: fingerprint("authHTTPFingerprint", "authHTTPAddress")?,
         http_exclude: permissions("authHTTPExclude")?,
         jwks_address: address("authJWTJWKS")?,
+        jwks_fingerprint: fingerprint("authJWTJWKSFingerprint", "authJWTJWKS")?,
         jwt_claim_key: text("authJWTClaimKey")?,
         jwt_exclude: permissions("authJWTExclude")?,
         jwt_issuer: text("authJWTIssuer")?,
@@ -370,6 +387,14 @@ pub(super) fn read(all: &Keys) -> Result<Access, Error> {
         Method::Jwt if access.jwt_claim_key.is_empty() => Err(refused("authJWTClaimKey", "must not be empty")),
         Method::Internal | Method::Http | Method::Jwt => Ok(access),
     }
+}
+
+/// 32 bytes in hexadecimal, as `openssl x509 -fingerprint -sha256` shows them, with or without colons.
+fn read_fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> =
+        text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).filter_map(|pair| Some(pair.first()? << 4 | pair.get(1)?)).collect();
+    (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
 }
 
 fn users(value: &Value) -> Result<Vec<User>, Error> {

@@ -97,6 +97,66 @@ async fn another_server_decides_is_asked_once_for_a_while_and_told_all_there_is(
     assert_eq!(asked.lock().unwrap().len(), before, "the operator's token goes to nobody");
 }
 
+/// A server with a certificate of its own making that lets in everyone.
+const TLS_SERVER: &str = r#"
+import http.server, ssl, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"#;
+
+#[tokio::test]
+async fn a_server_is_known_by_the_fingerprint_of_its_certificate_and_by_no_other() {
+    use tokio::{
+        io::{AsyncBufReadExt as _, BufReader},
+        process::Command,
+    };
+    let directory = std::env::temp_dir().join(format!("cctv-tls-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = |name: &str| directory.join(name).display().to_string();
+    let (key, certificate) = (file("key.pem"), file("cert.pem"));
+    let made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=nobody -keyout";
+    let made = Command::new("openssl").args(made.split(' ')).args([&key, "-out", &certificate]).output().await.unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let shown = ["x509", "-noout", "-fingerprint", "-sha256", "-in", &certificate];
+    let shown = Command::new("openssl").args(shown).output().await.unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let fingerprint = shown.trim().split_once('=').unwrap().1;
+    let mut server = Command::new("python3");
+    let server = server.args(["-c", TLS_SERVER, &certificate, &key]).stdout(std::process::Stdio::piped());
+    let mut server = server.kill_on_drop(true).spawn().unwrap();
+    let port = BufReader::new(server.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+    let url = format!("https://127.0.0.1:{port}/");
+    let no = "cannot ask the authentication server";
+    let wrong = "00".repeat(32);
+    for (given, want) in
+        [(fingerprint, "ok ann"), (&fingerprint.replace(':', "").to_lowercase(), "ok ann"), (&wrong, no), ("", no)]
+    {
+        let keys = json!({"authMethod": "http", "authHTTPAddress": url, "authHTTPFingerprint": given});
+        let world = World::new(keys).await;
+        assert_eq!(world.decide("192.0.2.1", &password("ann", "x"), Action::Read, "x").await, want, "{given}");
+    }
+    let world = World::new(json!({})).await;
+    for (address, given) in [("https://x/", "00"), ("http://x/", wrong.as_str()), ("", wrong.as_str())] {
+        let keys = json!({"authHTTPAddress": address, "authHTTPFingerprint": given});
+        let refused = world.settings.patch_global(keys.as_object().unwrap().clone()).await.unwrap_err().to_string();
+        assert!(refused.starts_with("authHTTPFingerprint: "), "{refused}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 #[tokio::test]
 async fn equal_questions_at_the_same_time_are_asked_once() {
     let asked = Asked::default();
