@@ -29,7 +29,11 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
-use crate::{caller::Caller, problem::Problem};
+use crate::{
+    caller::Caller,
+    page::{self, JAVASCRIPT, asset, not_found},
+    problem::Problem,
+};
 pub use session::{Listed, Sessions};
 use session::{Shown, Standing, Viewer};
 
@@ -92,16 +96,12 @@ fn is_personal(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
     File(PathName, String),
-    Page,
     Script,
-    WithoutSlash(String),
+    Page(page::Target),
 }
 
 impl Target {
     fn of(rest: &str) -> Option<Self> {
-        if let Some(path) = rest.strip_suffix('/') {
-            return PathName::new(path).map(|_| Self::Page);
-        }
         if let Some((path, file)) = rest.rsplit_once('/') {
             if file == "player.js" {
                 return PathName::new(path).map(|_| Self::Script);
@@ -110,8 +110,7 @@ impl Target {
                 return PathName::new(path).map(|path| Self::File(path, file.to_owned()));
             }
         }
-        let last = PathName::new(rest)?.as_str().rsplit('/').next()?.to_owned();
-        Some(Self::WithoutSlash(last))
+        page::Target::of(rest).map(Self::Page)
     }
 }
 
@@ -131,19 +130,13 @@ impl Hls {
         if let Some((session, rest)) = rest.strip_prefix(SESSION_MARK).and_then(|rest| rest.split_once('/')) {
             return match Target::of(rest) {
                 Some(Target::File(path, file)) => self.file(path, file, Some(session), parts).await,
-                Some(Target::Page | Target::Script | Target::WithoutSlash(_)) | None => Err(not_found()),
+                Some(Target::Page(_) | Target::Script) | None => Err(not_found()),
             };
         }
         match Target::of(rest).ok_or_else(not_found)? {
             Target::File(path, file) => self.file(path, file, None, parts).await,
-            Target::Page => Ok(asset("text/html; charset=utf-8", include_str!("hls/page.html"))),
-            Target::Script => Ok(asset("text/javascript; charset=utf-8", include_str!("hls/player.js"))),
-            // Relative, so that it also works behind a prefix.
-            Target::WithoutSlash(last) => {
-                let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-                let location = HeaderValue::try_from(format!("{last}/{query}")).map_err(|_| not_found())?;
-                Ok((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
-            }
+            Target::Script => Ok(asset(JAVASCRIPT, include_str!("hls/player.js"))),
+            Target::Page(page) => page.answer(include_str!("hls/page.html"), parts.uri.query()),
         }
     }
 
@@ -405,14 +398,6 @@ fn range(headers: &HeaderMap, size: usize) -> Range {
         (Ok(_), Ok(_) | Err(_)) | (Err(_), Ok(_) | Err(_)) => return Range::Whole,
     };
     if start < end { Range::Part { start, end } } else { Range::Outside }
-}
-
-fn not_found() -> Problem {
-    Problem::new(ErrorKind::NotFound, "NOT_FOUND", "there is nothing here", "العنصر المطلوب غير موجود")
-}
-
-fn asset(content_type: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
 fn cors(headers: &mut HeaderMap) {

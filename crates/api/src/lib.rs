@@ -9,6 +9,7 @@ pub mod health;
 pub mod hls;
 pub mod metrics;
 mod openapi;
+mod page;
 pub mod platform;
 pub mod problem;
 pub mod request_id;

@@ -16,7 +16,6 @@ use axum::{
 };
 use domain::WallTime;
 use media::{
-    Hub,
     config::access::Action,
     hub::PathSnapshot,
     measures::{Histogram, Measures},
@@ -24,34 +23,14 @@ use media::{
 };
 
 use crate::{
-    access::Policy,
     control::{
-        self, Servers,
+        self, Servers, State,
         objects::{self, HlsMuxer, HlsSession, RtspConn, RtspSession, WebRtcSession},
     },
     health,
 };
 
-/// What is measured.
-#[derive(Clone)]
-pub struct State {
-    /// The paths.
-    pub hub: Hub,
-    /// The servers whose sessions count.
-    pub servers: Servers,
-    /// Who is let in.
-    pub policy: Arc<Policy>,
-    /// When the process started.
-    pub started: WallTime,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-/// All routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, or everyone is refused.
+/// All routes, of what the control API works on. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, or everyone is refused.
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

@@ -10,7 +10,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::{FromRequestParts, Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::any,
 };
 use domain::{ErrorKind, PathName, SessionId};
@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     caller::{Caller, user_agent},
+    page::{self, HTML, JAVASCRIPT, asset, not_found},
     problem::Problem,
 };
 
@@ -32,8 +33,6 @@ const SDP_BYTES: usize = 128 << 10;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-const HTML: &str = "text/html; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const ASSETS: [(&str, &str, &str); 3] = [
     ("/publish", HTML, include_str!("whep/publish.html")),
     ("/reader.js", JAVASCRIPT, include_str!("whep/reader.js")),
@@ -63,14 +62,11 @@ enum Target {
     Endpoint(PathName, Role),
     Session(PathName, Role, String),
     Asset(&'static str, &'static str),
-    WithoutSlash(String),
+    Page(page::Target),
 }
 
 impl Target {
     fn of(rest: &str) -> Option<Self> {
-        if let Some(path) = rest.strip_suffix('/') {
-            return PathName::new(path).map(|_| Self::Asset(HTML, include_str!("whep/page.html")));
-        }
         for (word, role) in [("whep", Role::Read), ("whip", Role::Publish)] {
             if let Some(path) = rest.strip_suffix(word).and_then(|rest| rest.strip_suffix('/')) {
                 return PathName::new(path).map(|path| Self::Endpoint(path, role));
@@ -84,8 +80,7 @@ impl Target {
                 return PathName::new(path).map(|_| Self::Asset(kind, text));
             }
         }
-        let last = PathName::new(rest)?.as_str().rsplit('/').next()?.to_owned();
-        Some(Self::WithoutSlash(last))
+        page::Target::of(rest).map(Self::Page)
     }
 }
 
@@ -95,9 +90,11 @@ async fn serve(State(whep): State<Whep>, Path(rest): Path<String>, request: Requ
         None => Err(not_found()),
         Some(Target::Endpoint(path, role)) => whep.endpoint(&path, role, parts, body).await,
         Some(Target::Session(path, role, secret)) => whep.session(&path, role, &secret, parts, body).await,
-        Some(Target::Asset(kind, text)) => asset(&parts.method, kind, text),
-        // Relative, so that it also works behind a prefix.
-        Some(Target::WithoutSlash(last)) => Ok(Redirect::to(&format!("{last}/")).into_response()),
+        Some(Target::Asset(kind, text)) => readable(&parts.method).map(|()| asset(kind, text)),
+        Some(Target::Page(page)) => {
+            let answer = || page.answer(include_str!("whep/page.html"), parts.uri.query());
+            readable(&parts.method).and_then(|()| answer())
+        }
     };
     let mut response = served.unwrap_or_else(IntoResponse::into_response);
     cors(response.headers_mut());
@@ -262,10 +259,6 @@ fn refusal(status: StatusCode, message_en: &'static str, message_ar: &'static st
     Problem::new(ErrorKind::Conflict, "PRECONDITION", message_en, message_ar).with_status(status)
 }
 
-fn not_found() -> Problem {
-    Problem::new(ErrorKind::NotFound, "NOT_FOUND", "there is nothing here", "العنصر المطلوب غير موجود")
-}
-
 /// The query as it may be shown to others.
 pub(crate) fn without_credentials(query: Option<&str>) -> String {
     let secret = |pair: &&str| matches!(pair.split('=').next(), Some("token" | "jwt"));
@@ -277,11 +270,10 @@ fn options() -> Response {
     (StatusCode::NO_CONTENT, [(HeaderName::from_static("accept-post"), SDP)]).into_response()
 }
 
-fn asset(method: &Method, content_type: &'static str, text: &'static str) -> Result<Response, Problem> {
-    if *method != Method::GET && *method != Method::HEAD {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
-    Ok(([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], text).into_response())
+/// What can be read only.
+fn readable(method: &Method) -> Result<(), Problem> {
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    if reads { Ok(()) } else { Err(Problem::method_not_allowed("GET, HEAD")) }
 }
 
 fn cors(headers: &mut HeaderMap) {
@@ -308,14 +300,13 @@ mod tests {
             ("a/b/whip", Some(Target::Endpoint(path("a/b"), Role::Publish))),
             ("a/b/whep/00ff", Some(Target::Session(path("a/b"), Role::Read, "00ff".into()))),
             ("a/whip/00ff", Some(Target::Session(path("a"), Role::Publish, "00ff".into()))),
-            ("a/b/", Some(Target::Asset(HTML, include_str!("whep/page.html")))),
+            ("a/b/", Some(Target::Page(page::Target::Page))),
             ("a/publish", Some(Target::Asset(HTML, include_str!("whep/publish.html")))),
             ("a/reader.js", Some(Target::Asset(JAVASCRIPT, include_str!("whep/reader.js")))),
             ("a/publisher.js", Some(Target::Asset(JAVASCRIPT, include_str!("whep/publisher.js")))),
-            ("a/b", Some(Target::WithoutSlash("b".into()))),
-            ("a/xwhep", Some(Target::WithoutSlash("xwhep".into()))),
+            ("a/xwhep", Some(Target::Page(page::Target::WithoutSlash("xwhep".into())))),
             ("../whep", None),
-            ("whep/", Some(Target::Asset(HTML, include_str!("whep/page.html")))),
+            ("whep/", Some(Target::Page(page::Target::Page))),
         ] {
             assert_eq!(Target::of(rest), want, "{rest}");
         }

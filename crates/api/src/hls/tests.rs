@@ -6,10 +6,9 @@ fn a_url_is_told_by_its_end() {
     for (rest, want) in [
         ("a/index.m3u8", Some(Target::File(path("a"), "index.m3u8".into()))),
         ("a/b/part_1_2.mp4", Some(Target::File(path("a/b"), "part_1_2.mp4".into()))),
-        ("a/b/", Some(Target::Page)),
+        ("a/b/", Some(Target::Page(page::Target::Page))),
         ("a/player.js", Some(Target::Script)),
-        ("a/b", Some(Target::WithoutSlash("b".into()))),
-        ("a.mp4", Some(Target::WithoutSlash("a.mp4".into()))),
+        ("a.mp4", Some(Target::Page(page::Target::WithoutSlash("a.mp4".into())))),
         ("../index.m3u8", None),
         ("a//index.m3u8", None),
     ] {

@@ -35,7 +35,7 @@ pub(super) async fn start(loaded: &Loaded, engine: &Engine, stop: &CancellationT
         ("listen.hls", listen.hls, hls_router(engine)),
         ("listen.webrtc", listen.webrtc, whep_router(engine, loaded)),
         ("listen.control", listen.control, control::router(control_state(engine))),
-        ("listen.metrics", listen.metrics, metrics::router(metrics_state(engine))),
+        ("listen.metrics", listen.metrics, metrics::router(control_state(engine))),
     ];
     if loaded.config.services.runs(Service::Api) {
         faces.push(("listen.web", listen.web, web_router(engine, loaded)));
@@ -71,15 +71,6 @@ fn whep_router(engine: &Engine, loaded: &Loaded) -> Router {
 fn control_state(engine: &Engine) -> control::State {
     control::State {
         settings: engine.settings.clone(),
-        hub: engine.hub.clone(),
-        servers: servers(engine),
-        policy: engine.policy.clone(),
-        started: engine.started,
-    }
-}
-
-fn metrics_state(engine: &Engine) -> metrics::State {
-    metrics::State {
         hub: engine.hub.clone(),
         servers: servers(engine),
         policy: engine.policy.clone(),

@@ -52,14 +52,13 @@ impl Faces {
         let (policy, started) = (world.policy.clone(), WallTime::from_unix_us(0));
         let servers = control::Servers::default();
         let settings = world.settings.clone();
-        let state = control::State { settings, hub: hub.clone(), servers, policy: policy.clone(), started };
-        let measured = metrics::State { hub: hub.clone(), servers: control::Servers::default(), policy, started };
+        let state = control::State { settings, hub: hub.clone(), servers, policy, started };
         Self {
             rtsp,
             hls: serve(hls::router(hls::Hls { hub: hub.clone(), muxers, sessions, global })).await,
             webrtc: serve(whep::router(whep::Whep { hub, engine, hls_port: 8888 })).await,
+            metrics: serve(metrics::router(state.clone())).await,
             control: serve(control::router(state)).await,
-            metrics: serve(metrics::router(measured)).await,
             _world: world,
         }
     }
