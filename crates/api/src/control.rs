@@ -201,20 +201,20 @@ fn object(item: impl Serialize) -> Answer {
 }
 
 /// The version, and when the program was started.
-#[utoipa::path(get, path = "/v3/info", tag = "control", responses((status = 200, body = Info)))]
+#[utoipa::path(get, path = "/v3/info", tag = "control", responses((status = 200, description = "as it is now", body = Info)))]
 async fn info(With(state): With<State>) -> Answer {
     object(Info { version: env!("CARGO_PKG_VERSION"), started: objects::rfc3339(state.started) })
 }
 
 /// Fetch the keys of tokens anew.
-#[utoipa::path(post, path = "/v3/auth/jwks/refresh", tag = "control", responses((status = 200, body = Done)))]
+#[utoipa::path(post, path = "/v3/auth/jwks/refresh", tag = "control", responses((status = 200, description = "done", body = Done)))]
 async fn jwks_refresh(With(state): With<State>) -> Json<Value> {
     state.policy.forget_keys();
     done()
 }
 
 /// The paths that run.
-#[utoipa::path(get, path = "/v3/paths/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<PathObject>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/paths/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<PathObject>), (status = 400, description = "a page that is none")))]
 async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let paths = state.hub.paths();
@@ -222,7 +222,7 @@ async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answ
 }
 
 /// One path.
-#[utoipa::path(get, path = "/v3/paths/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, body = PathObject), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/paths/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, description = "as it is now", body = PathObject), (status = 404, description = "no such thing, or its server does not run")))]
 async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let name = PathName::new(&name).ok_or_else(|| Error::bad("invalid name"))?;
     let path = state.hub.path_snapshot(&name).ok_or_else(|| Error::not_found("path not found"))?;
@@ -251,7 +251,7 @@ fn forwarding_path(state: &State, query: Option<&str>) -> Result<(), Error> {
 }
 
 /// Every RTSP connection.
-#[utoipa::path(get, path = "/v3/rtspconns/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<RtspConn>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/rtspconns/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<RtspConn>), (status = 400, description = "a page that is none")))]
 async fn rtsp_conns_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.rtsp()?.connections();
@@ -259,7 +259,7 @@ async fn rtsp_conns_list(With(state): With<State>, RawQuery(query): RawQuery) ->
 }
 
 /// One RTSP connection.
-#[utoipa::path(get, path = "/v3/rtspconns/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = RtspConn), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/rtspconns/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "as it is now", body = RtspConn), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_conns_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id: ConnectionId = id.parse().map_err(|_| invalid_id())?;
     let all = state.servers.rtsp()?.connections();
@@ -268,7 +268,7 @@ async fn rtsp_conns_get(With(state): With<State>, Path(id): Path<String>) -> Ans
 }
 
 /// Every RTSP session.
-#[utoipa::path(get, path = "/v3/rtspsessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<RtspSession>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/rtspsessions/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<RtspSession>), (status = 400, description = "a page that is none")))]
 async fn rtsp_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.rtsp()?.sessions();
@@ -276,7 +276,7 @@ async fn rtsp_sessions_list(With(state): With<State>, RawQuery(query): RawQuery)
 }
 
 /// One RTSP session.
-#[utoipa::path(get, path = "/v3/rtspsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = RtspSession), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/rtspsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "as it is now", body = RtspSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let all = state.servers.rtsp()?.sessions();
@@ -284,14 +284,14 @@ async fn rtsp_sessions_get(With(state): With<State>, Path(id): Path<String>) -> 
 }
 
 /// End a RTSP session.
-#[utoipa::path(post, path = "/v3/rtspsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(post, path = "/v3/rtspsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "done", body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn rtsp_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     state.servers.rtsp()?.kick(session_id(&id)?)?;
     Ok(done())
 }
 
 /// Every WebRTC session.
-#[utoipa::path(get, path = "/v3/webrtcsessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<WebRtcSession>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/webrtcsessions/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<WebRtcSession>), (status = 400, description = "a page that is none")))]
 async fn webrtc_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.webrtc()?.sessions();
@@ -299,7 +299,7 @@ async fn webrtc_sessions_list(With(state): With<State>, RawQuery(query): RawQuer
 }
 
 /// One WebRTC session.
-#[utoipa::path(get, path = "/v3/webrtcsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = WebRtcSession), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/webrtcsessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "as it is now", body = WebRtcSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let all = state.servers.webrtc()?.sessions();
@@ -307,7 +307,7 @@ async fn webrtc_sessions_get(With(state): With<State>, Path(id): Path<String>) -
 }
 
 /// Ours: the connections that failed lately, each with the candidates and ports concerned.
-#[utoipa::path(get, path = "/v3/webrtcsessions/failures", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<WebRtcFailure>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/webrtcsessions/failures", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<WebRtcFailure>), (status = 400, description = "a page that is none")))]
 async fn webrtc_failures(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.webrtc()?.failures();
@@ -315,14 +315,14 @@ async fn webrtc_failures(With(state): With<State>, RawQuery(query): RawQuery) ->
 }
 
 /// End a WebRTC session.
-#[utoipa::path(post, path = "/v3/webrtcsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(post, path = "/v3/webrtcsessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "done", body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn webrtc_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     if state.servers.webrtc()?.kick(id).await { Ok(done()) } else { Err(no_session()) }
 }
 
 /// Every packager of HLS.
-#[utoipa::path(get, path = "/v3/hlsmuxers/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<HlsMuxer>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/hlsmuxers/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<HlsMuxer>), (status = 400, description = "a page that is none")))]
 async fn hls_muxers_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.hls()?.muxers();
@@ -330,14 +330,14 @@ async fn hls_muxers_list(With(state): With<State>, RawQuery(query): RawQuery) ->
 }
 
 /// The packager of a path.
-#[utoipa::path(get, path = "/v3/hlsmuxers/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, body = HlsMuxer), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/hlsmuxers/get/{name}", tag = "control", params(("name" = String, Path, description = "its name, which may contain slashes")), responses((status = 200, description = "as it is now", body = HlsMuxer), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_muxers_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let all = state.servers.hls()?.muxers();
     object(all.iter().find(|muxer| muxer.path == name).ok_or_else(|| Error::not_found("muxer not found"))?)
 }
 
 /// Every viewer of HLS.
-#[utoipa::path(get, path = "/v3/hlssessions/list", tag = "control", params(list::Page), responses((status = 200, body = list::Listed<HlsSession>), (status = 400, description = "a page that is none")))]
+#[utoipa::path(get, path = "/v3/hlssessions/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of the list", body = list::Listed<HlsSession>), (status = 400, description = "a page that is none")))]
 async fn hls_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let all = state.servers.hls_sessions()?.list();
@@ -345,7 +345,7 @@ async fn hls_sessions_list(With(state): With<State>, RawQuery(query): RawQuery) 
 }
 
 /// One viewer of HLS.
-#[utoipa::path(get, path = "/v3/hlssessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = HlsSession), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(get, path = "/v3/hlssessions/get/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "as it is now", body = HlsSession), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_sessions_get(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     let found = state.servers.hls_sessions()?.list().into_iter().find(|session| session.id == id);
@@ -353,7 +353,7 @@ async fn hls_sessions_get(With(state): With<State>, Path(id): Path<String>) -> A
 }
 
 /// End a viewer of HLS.
-#[utoipa::path(post, path = "/v3/hlssessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, body = Done), (status = 404, description = "no such thing, or its server does not run")))]
+#[utoipa::path(post, path = "/v3/hlssessions/kick/{id}", tag = "control", params(("id" = String, Path, description = "its id")), responses((status = 200, description = "done", body = Done), (status = 404, description = "no such thing, or its server does not run")))]
 async fn hls_sessions_kick(With(state): With<State>, Path(id): Path<String>) -> Answer {
     let id = session_id(&id)?;
     if state.servers.hls_sessions()?.kick(id).await { Ok(done()) } else { Err(no_session()) }

@@ -109,6 +109,17 @@ mod tests {
             assert!(described.paths.paths.contains_key(&route), "{route} is not described");
         }
         let text = serde_json::to_string(&described).unwrap();
+        let described = serde_json::to_value(&described).unwrap();
+        let operations = || described["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+        let mut names = BTreeSet::new();
+        for (method, operation) in operations() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "two operations are called {name}");
+            assert!(operation["summary"].is_string(), "{method} {name} has no words");
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                assert!(answer["description"].is_string(), "{status} of {name} has no words");
+            }
+        }
         for reference in
             text.split("\"$ref\":\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next())
         {

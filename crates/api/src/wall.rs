@@ -103,7 +103,7 @@ pub(crate) struct Described;
 
 /// Open a wall session: one peer connection for a whole layout. The body may be compressed with gzip.
 #[utoipa::path(post, path = "/api/v1/wall/session", tag = "wall", request_body = Opening, responses(
-    (status = 201, body = Opened), (status = 400, description = "the body is malformed"),
+    (status = 201, description = "opened", body = Opened), (status = 400, description = "the body is malformed"),
     (status = 401, description = "no or a wrong token"), (status = 413, description = "over 1 MiB"),
     (status = 422, description = "a lane or an offer that cannot be served"),
     (status = 503, description = "no more sessions at present")))]

@@ -57,33 +57,33 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
 }
 
 /// The global configuration, secrets hidden. Also at `/v3/config/get`.
-#[utoipa::path(get, path = "/v3/config/global/get", tag = "control", responses((status = 200, body = ref("#/components/schemas/GlobalConfiguration"))))]
+#[utoipa::path(get, path = "/v3/config/global/get", tag = "control", operation_id = "config_global_get", responses((status = 200, description = "as it is now", body = ref("#/components/schemas/GlobalConfiguration"))))]
 async fn global_get(With(state): With<State>) -> Json<Value> {
     Json(Value::Object(state.settings.get_global()))
 }
 
 /// Set global keys; the others stay.
-#[utoipa::path(patch, path = "/v3/config/global/patch", tag = "control", request_body(content = ref("#/components/schemas/GlobalConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
+#[utoipa::path(patch, path = "/v3/config/global/patch", tag = "control", operation_id = "config_global_patch", request_body(content = ref("#/components/schemas/GlobalConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
 async fn global_patch(With(state): With<State>, request: Request) -> Answer {
     state.settings.patch_global(body::<Keys>(request).await?).await?;
     Ok(done())
 }
 
 /// What paths have unless they say otherwise.
-#[utoipa::path(get, path = "/v3/config/pathdefaults/get", tag = "control", responses((status = 200, body = ref("#/components/schemas/PathConfiguration"))))]
+#[utoipa::path(get, path = "/v3/config/pathdefaults/get", tag = "control", operation_id = "config_defaults_get", responses((status = 200, description = "as it is now", body = ref("#/components/schemas/PathConfiguration"))))]
 async fn defaults_get(With(state): With<State>) -> Json<Value> {
     Json(Value::Object(state.settings.get_defaults()))
 }
 
 /// Set defaults of paths.
-#[utoipa::path(patch, path = "/v3/config/pathdefaults/patch", tag = "control", request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
+#[utoipa::path(patch, path = "/v3/config/pathdefaults/patch", tag = "control", operation_id = "config_defaults_patch", request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
 async fn defaults_patch(With(state): With<State>, request: Request) -> Answer {
     state.settings.patch_defaults(body::<Keys>(request).await?).await?;
     Ok(done())
 }
 
 /// The entries of paths.
-#[utoipa::path(get, path = "/v3/config/paths/list", tag = "control", params(list::Page), responses((status = 200, description = "a page of entries, each a PathConfiguration with its `name`")))]
+#[utoipa::path(get, path = "/v3/config/paths/list", tag = "control", operation_id = "config_paths_list", params(list::Page), responses((status = 200, description = "a page of entries, each a PathConfiguration with its `name`")))]
 async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answer {
     let page = list::Page::of_query(query.as_deref())?;
     let (items, total) = state.settings.list(page.skip(), page.size());
@@ -91,42 +91,42 @@ async fn paths_list(With(state): With<State>, RawQuery(query): RawQuery) -> Answ
 }
 
 /// One entry.
-#[utoipa::path(get, path = "/v3/config/paths/get/{name}", tag = "control", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), responses((status = 200, body = ref("#/components/schemas/PathConfiguration")), (status = 404, description = "no such entry")))]
+#[utoipa::path(get, path = "/v3/config/paths/get/{name}", tag = "control", operation_id = "config_paths_get", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), responses((status = 200, description = "as it is now", body = ref("#/components/schemas/PathConfiguration")), (status = 404, description = "no such entry")))]
 async fn paths_get(With(state): With<State>, Path(name): Path<String>) -> Answer {
     let found = state.settings.get(&name).ok_or_else(|| Error::not_found("path configuration not found"))?;
     Ok(Json(Value::Object(found)))
 }
 
 /// Add an entry.
-#[utoipa::path(post, path = "/v3/config/paths/add/{name}", tag = "control", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
+#[utoipa::path(post, path = "/v3/config/paths/add/{name}", tag = "control", operation_id = "config_paths_add", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
 async fn paths_add(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
     state.settings.add(&name, body::<Keys>(request).await?).await?;
     Ok(done())
 }
 
 /// Set keys of an entry; the others stay.
-#[utoipa::path(patch, path = "/v3/config/paths/patch/{name}", tag = "control", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
+#[utoipa::path(patch, path = "/v3/config/paths/patch/{name}", tag = "control", operation_id = "config_paths_patch", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
 async fn paths_patch(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
     state.settings.patch(&name, body::<Keys>(request).await?).await?;
     Ok(done())
 }
 
 /// Put an entry in the place of the one there is, or add it.
-#[utoipa::path(post, path = "/v3/config/paths/replace/{name}", tag = "control", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
+#[utoipa::path(post, path = "/v3/config/paths/replace/{name}", tag = "control", operation_id = "config_paths_replace", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), request_body(content = ref("#/components/schemas/PathConfiguration")), responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name"), (status = 404, description = "no such entry")))]
 async fn paths_replace(With(state): With<State>, Path(name): Path<String>, request: Request) -> Answer {
     state.settings.replace(&name, body::<Keys>(request).await?).await?;
     Ok(done())
 }
 
 /// Take an entry away. Also DELETE and POST at `/v3/config/paths/remove/{name}`.
-#[utoipa::path(delete, path = "/v3/config/paths/delete/{name}", tag = "control", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), responses((status = 200, description = "gone"), (status = 404, description = "no such entry")))]
+#[utoipa::path(delete, path = "/v3/config/paths/delete/{name}", tag = "control", operation_id = "config_paths_delete", params(("name" = String, Path, description = "a path, a `~pattern` or `all_others`")), responses((status = 200, description = "gone"), (status = 404, description = "no such entry")))]
 async fn paths_delete(With(state): With<State>, Path(name): Path<String>) -> Answer {
     state.settings.delete(&name).await?;
     Ok(done())
 }
 
 /// Ours: many changes, all or none: `{"add": {}, "patch": {}, "replace": {}, "delete": []}`.
-#[utoipa::path(post, path = "/v3/config/paths/bulk", tag = "control", responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
+#[utoipa::path(post, path = "/v3/config/paths/bulk", tag = "control", operation_id = "config_paths_bulk", responses((status = 200, description = "stored and in effect"), (status = 400, description = "a key or value that is not taken, by name")))]
 async fn paths_bulk(With(state): With<State>, request: Request) -> Answer {
     state.settings.bulk(body::<Bulk>(request).await?).await?;
     Ok(done())

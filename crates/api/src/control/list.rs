@@ -21,10 +21,10 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// The page, from 0.
-    #[param(rename = "page")]
+    #[param(rename = "page", required = false)]
     number: usize,
     /// How many on a page; 100 unless said otherwise.
-    #[param(rename = "itemsPerPage")]
+    #[param(rename = "itemsPerPage", required = false)]
     size: usize,
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct CameraList {
     ("q" = Option<String>, Query, description = "part of a name or id, in either language"),
     ("limit" = Option<u32>, Query, description = "at most so many; 100 by default, 1000 at most"),
     ("offset" = Option<u32>, Query, description = "after so many"),
-), responses((status = 200, body = CameraList), (status = 400, description = "a parameter is wrong"),
+), responses((status = 200, description = "as it is now", body = CameraList), (status = 400, description = "a parameter is wrong"),
     (status = 401, description = "no or a wrong token")))]
 pub(crate) async fn cameras(
     With(state): With<State>,
@@ -134,7 +134,7 @@ pub(crate) async fn cameras(
 
 /// One camera.
 #[utoipa::path(get, path = "/api/v1/cameras/{id}", params(("id" = String, Path, description = "its id")),
-    responses((status = 200, body = Camera), (status = 404, description = "no such camera")))]
+    responses((status = 200, description = "as it is now", body = Camera), (status = 404, description = "no such camera")))]
 pub(crate) async fn camera(
     With(state): With<State>,
     headers: HeaderMap,
