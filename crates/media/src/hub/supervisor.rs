@@ -36,6 +36,9 @@ const RETRY_MAX_REFUSED: Duration = Duration::from_secs(300);
 /// After this long online, the waits begin anew.
 const RETRY_RESET_AFTER: Duration = Duration::from_secs(60);
 
+/// The same trouble is logged no more often than this.
+const TROUBLE_EVERY: Duration = Duration::from_secs(60);
+
 /// Runs the source of `path` until the path closes.
 pub(super) async fn run(path: Arc<Path>, source: Box<dyn Source>) {
     let source: Arc<dyn Source> = source.into();
@@ -43,6 +46,7 @@ pub(super) async fn run(path: Arc<Path>, source: Box<dyn Source>) {
     let closing = path.closing().clone();
     let supervise = async {
         let mut waits = Waits::default();
+        let mut trouble = Trouble::default();
         loop {
             wait_for_demand(&path).await;
             path.stream().set_state(State::Connecting);
@@ -53,7 +57,9 @@ pub(super) async fn run(path: Arc<Path>, source: Box<dyn Source>) {
                 continue;
             };
             let was_online = now() - began;
-            warn!(reason = %error, online_s = was_online.as_secs(), "source lost");
+            if let Some(before) = trouble.worth_a_line(&error.reason, now()) {
+                warn!(reason = %error, online_s = was_online.as_secs(), alike_before = (before > 0).then_some(before), "source lost");
+            }
             path.stream().set_state(State::Offline { reason: error.to_string() });
             if was_online > RETRY_RESET_AFTER {
                 waits = Waits::default();
@@ -178,6 +184,28 @@ async fn wait_for_idleness(path: &Path) {
     }
 }
 
+/// Why a source was lost lately: a camera that stays away is not told of with every attempt.
+#[derive(Default)]
+struct Trouble {
+    logged: Option<(String, Instant)>,
+    /// How often the same has happened since.
+    alike: u32,
+}
+
+impl Trouble {
+    /// How often the same has happened since it was last logged, where it is to be logged again.
+    fn worth_a_line(&mut self, reason: &str, now: Instant) -> Option<u32> {
+        let same = self.logged.as_ref().is_some_and(|(logged, _)| logged == reason);
+        let fresh = self.logged.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < TROUBLE_EVERY);
+        if same && fresh {
+            self.alike += 1;
+            return None;
+        }
+        self.logged = Some((reason.to_owned(), now));
+        Some(std::mem::take(&mut self.alike))
+    }
+}
+
 /// The waits between connections.
 #[derive(Default)]
 struct Waits {
@@ -224,6 +252,15 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 9].map(|n| wait(n, true, false)), [500, 1000, 2000, 2000, 2000]);
         assert_eq!([0, 3, 6, 9].map(|n| wait(n, false, false)), [500, 4000, 30_000, 30_000]);
         assert_eq!(wait(20, true, true), 300_000);
+    }
+
+    #[test]
+    fn a_camera_that_stays_away_is_told_of_once_a_minute() {
+        let (mut trouble, began) = (Trouble::default(), now());
+        let mut line = |reason, at_s| trouble.worth_a_line(reason, began + Duration::from_secs(at_s));
+        assert_eq!([0, 2, 4, 59].map(|at_s| line("refused", at_s)), [Some(0), None, None, None]);
+        assert_eq!(line("refused", 60), Some(3));
+        assert_eq!([line("no picture", 61), line("refused", 62)], [Some(0), Some(0)]);
     }
 
     #[test]
