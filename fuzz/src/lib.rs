@@ -6,6 +6,7 @@ mod records;
 mod rtp;
 mod rtsp;
 mod sets;
+mod webrtc;
 
 pub use control::{control_json, ctl, hls_directives, ice_fragment};
 pub use rtp::{
@@ -13,12 +14,13 @@ pub use rtp::{
 };
 pub use rtsp::{rtsp_auth, rtsp_client, rtsp_framing, rtsp_server, rtsp_url, sdp};
 pub use sets::{h264, h265};
+pub use webrtc::{first_packets, ice_restart, whep_offer, whip_offer};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// Every target with the name of its directory in `corpus/`.
-pub const TARGETS: [(&str, Target); 21] = [
+pub const TARGETS: [(&str, Target); 25] = [
     ("control_json", control_json),
     ("ctl", ctl),
     ("depacketize_aac", depacketize_aac),
@@ -26,10 +28,12 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("depacketize_h264", depacketize_h264),
     ("depacketize_h265", depacketize_h265),
     ("depacketize_opus", depacketize_opus),
+    ("first_packets", first_packets),
     ("h264", h264),
     ("h265", h265),
     ("hls_directives", hls_directives),
     ("ice_fragment", ice_fragment),
+    ("ice_restart", ice_restart),
     ("ingest", ingest),
     ("rfc4571", rfc4571),
     ("rtcp", rtcp),
@@ -40,4 +44,6 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("rtsp_server", rtsp_server),
     ("rtsp_url", rtsp_url),
     ("sdp", sdp),
+    ("whep_offer", whep_offer),
+    ("whip_offer", whip_offer),
 ];

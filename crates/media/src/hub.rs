@@ -113,7 +113,7 @@ impl Hub {
     /// [`Error::NotConfigured`], [`Error::Limit`] for `maxReaders`, [`Error::ShuttingDown`].
     pub fn attach(&self, name: &PathName, permit: Permit, kind: ReaderKind, id: SessionId) -> Result<Reader, Error> {
         let path = self.with_path(name, |path| path.add_reader(id, kind))?.0;
-        Ok(Reader { hub: self.clone(), path, id, kind, since: Instant::now(), permit })
+        Ok(Reader { hub: self.clone(), path, id, kind, since: Instant::now(), permit: Arc::new(permit) })
     }
 
     /// What its viewers meet.
@@ -240,7 +240,7 @@ pub struct Reader {
     id: SessionId,
     kind: ReaderKind,
     since: Instant,
-    permit: Permit,
+    permit: Arc<Permit>,
 }
 
 impl Reader {
@@ -286,6 +286,16 @@ impl Reader {
     #[must_use]
     pub fn user(&self) -> &str {
         self.permit.user()
+    }
+
+    /// A place on another path that this reader's permit covers, as that of a camera's main stream covers the sub stream.
+    ///
+    /// # Errors
+    /// [`Error::NotConfigured`].
+    pub fn beside(&self, name: &PathName, kind: ReaderKind) -> Result<Self, Error> {
+        let path = self.hub.with_path(name, |path| path.add_reader(self.id, kind))?.0;
+        let permit = Arc::clone(&self.permit);
+        Ok(Self { hub: self.hub.clone(), path, id: self.id, kind, since: Instant::now(), permit })
     }
 
     /// Whether the right to read was withdrawn.

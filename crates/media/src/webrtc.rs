@@ -3,13 +3,17 @@
 //! The server is ICE-lite and names all its addresses in the answer, so a viewer needs one HTTP round trip. A stream is
 //! made into packets once, whoever views it. A viewer that joins gets the newest GOP at once, stamped so that its last
 //! frame is shown now. Lost packets are sent again from a cache, lost pictures from the ring; the camera is asked only
-//! when the ring holds no keyframe.
+//! when the ring holds no keyframe. A viewer whose way does not take its camera's main stream gets the sub stream, where
+//! there is one, and the main one again after a calm time.
 //!
 //! Nothing is transcoded: video with B-frames or of a codec the browser did not offer is refused with the reason.
 
+mod bandwidth;
+mod congestion;
 mod feed;
 mod offer;
 mod outlet;
+mod pace;
 mod payload;
 mod peer;
 mod restart;
@@ -17,6 +21,7 @@ mod session;
 mod socket;
 mod tcp;
 mod timeline;
+mod trial;
 mod viewing;
 pub mod wall;
 mod whep;
@@ -48,10 +53,12 @@ use crate::{
 };
 use session::{Registry, Shared};
 use socket::Candidates;
+use whep::Whep;
 use worker::{COMMANDS, Command, Parts, Worker};
 
 pub use restart::{Credentials, Restarted};
 pub use session::{Access, Answer, Failure, Meta, Role, Seen, SessionSnapshot};
+pub use trial::Trial;
 
 /// Packets of a WHEP track that are kept for retransmission.
 const RTX_PACKETS: usize = 1024;
@@ -97,6 +104,7 @@ struct Inner {
     registry: Arc<Registry>,
     commands: mpsc::Sender<Command>,
     hub: Hub,
+    catalogue: Arc<dyn Catalogue>,
     stopped: CancellationToken,
 }
 
@@ -139,7 +147,7 @@ impl Engine {
             registry: Arc::clone(&registry),
             commands: receiver,
             hub: hub.clone(),
-            catalogue,
+            catalogue: Arc::clone(&catalogue),
         });
         let stopped = CancellationToken::new();
         let guard = stopped.clone().drop_guard();
@@ -147,7 +155,7 @@ impl Engine {
             .name("webrtc".into())
             .spawn(move || run(&runtime, worker, cancel, guard))
             .map_err(failed)?;
-        Ok(Self(Arc::new(Inner { config, local, local_tcp, registry, commands, hub, stopped })))
+        Ok(Self(Arc::new(Inner { config, local, local_tcp, registry, commands, hub, catalogue, stopped })))
     }
 
     /// The UDP address in use.
@@ -177,7 +185,8 @@ impl Engine {
         negotiated.offer = offer.to_owned();
         let path = reader.path().as_str().to_owned();
         let (answer, shared) = self.list(offer, &negotiated, meta, (path, Role::Read))?;
-        self.command(Command::Whep(Box::new(negotiated), shared, reader)).await?;
+        let sub = self.sub_of(reader.path());
+        self.command(Command::Whep(Box::new(negotiated), shared, Box::new(Whep::new(reader, sub)))).await?;
         Ok(answer)
     }
 
@@ -197,6 +206,12 @@ impl Engine {
         let (answer, shared) = self.list(offer, &taken.negotiated, meta, listed)?;
         self.command(Command::Whip(Box::new(taken), shared, path, permit)).await?;
         Ok(answer)
+    }
+
+    /// The sub stream of the camera whose main stream is at a path.
+    fn sub_of(&self, path: &PathName) -> Option<PathName> {
+        let is_main = |camera: &domain::Camera| camera.main.as_ref() == Some(path);
+        self.0.catalogue.cameras().into_iter().find(is_main)?.sub
     }
 
     /// Lists a session under a fresh secret.

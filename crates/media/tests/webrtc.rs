@@ -66,7 +66,7 @@ async fn ten_percent_loss_is_made_good_by_retransmission() {
     let before = viewer.seen[0].pictures.len();
     viewer.run(6 * SECOND).await;
     let seen = &viewer.seen[0];
-    let lost = relay.lost.load(Ordering::Relaxed);
+    let lost = relay.way.lost.load(Ordering::Relaxed);
     let numbers: Vec<u32> = seen.pictures.iter().map(|picture| picture.number).collect();
     assert!(lost >= 50, "{lost} packets were lost");
     assert_eq!(seen.torn, 0, "{numbers:?}");
@@ -85,9 +85,9 @@ async fn a_lost_picture_comes_back_from_the_ring_and_the_camera_is_not_asked() {
     let asked = count_requests(stream, &mut tasks);
     for _ in 0..2 {
         // Longer than what is kept for retransmission.
-        relay.dark.store(true, Ordering::Relaxed);
+        relay.way.dark.store(true, Ordering::Relaxed);
         viewer.run(4 * SECOND).await;
-        relay.dark.store(false, Ordering::Relaxed);
+        relay.way.dark.store(false, Ordering::Relaxed);
         let before = viewer.seen[0].pictures.len();
         viewer.ask_for_keyframe(0);
         let came_back = |viewer: &Viewer| viewer.seen[0].pictures[before..].iter().any(|picture| picture.keyframe);
@@ -333,7 +333,7 @@ async fn a_connection_that_fails_says_which_candidates_and_ports() {
 
     // A viewer that leaves of its own is no failure; one that falls silent is, and names its own end.
     let (mut viewer, relay) = behind_a_relay(&world, "cam", 0).await;
-    relay.dark.store(true, Ordering::Relaxed);
+    relay.way.dark.store(true, Ordering::Relaxed);
     viewer.run(SECOND).await;
     drop((viewer, relay));
     wait_for("the silence", 25 * SECOND, || world.engine.failures().len() == 2).await;
@@ -359,14 +359,106 @@ async fn a_tile_gets_the_sub_stream_while_its_way_is_congested() {
     let rendition =
         |viewer: &Viewer, wanted: &str| viewer.last("state", 0).is_some_and(|state| state["rendition"] == wanted);
     wall.until("the main stream", |viewer| rendition(viewer, "main")).await;
-    relay.percent.store(30, Ordering::Relaxed);
+    relay.way.percent.store(30, Ordering::Relaxed);
     wall.say(json!({"t": "ping", "ts": 1})).await;
     wall.until("the sub stream", |viewer| rendition(viewer, "sub")).await;
     assert_eq!(wall.last("state", 0).unwrap()["reason"], "congestion");
     let before = wall.seen[0].pictures.len();
-    relay.percent.store(0, Ordering::Relaxed);
+    relay.way.percent.store(0, Ordering::Relaxed);
     wall.run(2 * SECOND).await;
     assert!(wall.seen[0].pictures.len() > before + 20 && rendition(&wall, "sub"));
+}
+
+/// A wall of one large tile behind a relay; its camera's main stream has 1.2 Mbit/s and its sub stream 0.3.
+async fn large_tile(world: &mut World) -> (Viewer, Relay) {
+    let camera = world.cameras[1].clone();
+    world.publish(camera.main.as_ref().unwrap(), 25).await;
+    world.publish_at(camera.sub.as_ref().unwrap(), 10, 5).await;
+    let server = world.engine.local_addr();
+    let relay = Relay::start(server, 0).await;
+    let (mut wall, offer) = Viewer::new(1, true).await;
+    let request = wall::Request { offer, slots: 1, window_id: "window".into(), caller: caller() };
+    let opened = world.engine.open_wall(request, meta()).await.unwrap();
+    assert!(opened.answer.contains("transport-cc") && opened.answer.contains("transport-wide-cc-extensions"));
+    wall.answered(&relay.through(&opened.answer, server));
+    let want = json!({"w": 1920, "h": 1080, "fps": 25});
+    wall.say(json!({"t": "assign", "seq": 1, "slot": 0, "camera": camera.id, "want": want})).await;
+    wall.until("the main stream", |viewer| shows(viewer, "main")).await;
+    (wall, relay)
+}
+
+fn shows(viewer: &Viewer, rendition: &str) -> bool {
+    viewer.last("state", 0).is_some_and(|state| state["rendition"] == rendition)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_gets_the_sub_stream_when_its_way_is_narrow_though_nothing_is_lost() {
+    let mut world = World::start(10 * SECOND);
+    let (mut wall, relay) = large_tile(&mut world).await;
+    // The rate of a stream is known after two seconds of it.
+    wall.run(4 * SECOND).await;
+    assert!(shows(&wall, "main"));
+    relay.way.bps.store(800_000, Ordering::Relaxed);
+    wall.say(json!({"t": "ping", "ts": 1})).await;
+    let narrowed = Instant::now();
+    wall.until("the sub stream", |viewer| shows(viewer, "sub")).await;
+    let took = narrowed.elapsed();
+    assert_eq!(wall.last("state", 0).unwrap()["reason"], "congestion");
+    let known = world.engine.sessions()[0].bandwidth_bps.unwrap();
+    assert!((650_000..850_000).contains(&known), "800 kbit/s were taken for {known} bit/s");
+    assert!(took < 10 * SECOND, "it took {took:?}");
+    wall.run(3 * SECOND).await;
+    let before = wall.seen[0].pictures.len();
+    wall.run(4 * SECOND).await;
+    let shown = wall.seen[0].pictures.len() - before;
+    assert!((15..=25).contains(&shown), "{shown} pictures of the sub stream in 4 s");
+    assert_eq!((relay.way.lost.load(Ordering::Relaxed), wall.seen[0].torn), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tile_keeps_the_main_stream_where_its_way_is_wide() {
+    let mut world = World::start(10 * SECOND);
+    let (mut wall, relay) = large_tile(&mut world).await;
+    for bps in [0, 3_000_000] {
+        relay.way.bps.store(bps, Ordering::Relaxed);
+        wall.say(json!({"t": "ping", "ts": 1})).await;
+        wall.run(8 * SECOND).await;
+        let states = wall.heard.iter().filter(|message| message["t"] == "state" && message["rendition"] == "main");
+        let reasons: Vec<_> = states.filter_map(|state| state["reason"].as_str()).collect();
+        assert!(shows(&wall, "main") && reasons.is_empty(), "{reasons:?} at {bps} bit/s");
+    }
+    let known = world.engine.sessions()[0].bandwidth_bps.unwrap();
+    assert!(known >= 1_000_000, "more than {known} bit/s arrived");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_of_a_main_stream_gets_the_sub_stream_when_its_way_is_narrow() {
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[1].clone();
+    let [main, sub] = [camera.main.unwrap(), camera.sub.unwrap()];
+    world.publish(&main, 25).await;
+    world.publish_at(&sub, 10, 5).await;
+    let (mut viewer, relay) = behind_a_relay(&world, main.as_str(), 0).await;
+    let readers = |world: &World, path| world.hub.path_snapshot(path).unwrap().readers.len();
+    viewer.run(4 * SECOND).await;
+    assert_eq!((readers(&world, &main), readers(&world, &sub)), (1, 0));
+    relay.way.bps.store(800_000, Ordering::Relaxed);
+    viewer.until("the sub stream", |_| readers(&world, &sub) == 1).await;
+    viewer.run(5 * SECOND).await;
+    let before = viewer.seen[0].pictures.len();
+    viewer.run(4 * SECOND).await;
+    let shown = viewer.seen[0].pictures.len() - before;
+    assert!((15..=25).contains(&shown), "{shown} pictures of the sub stream in 4 s");
+    assert_eq!(relay.way.lost.load(Ordering::Relaxed), 0);
+    assert_eq!((viewer.seen[0].torn, world.doors.inside()), (0, 1), "under one permit");
+    // The main stream is tried again, and the way takes it now.
+    relay.way.bps.store(0, Ordering::Relaxed);
+    viewer.run(22 * SECOND).await;
+    viewer.until("the main stream", |_| readers(&world, &sub) == 0).await;
+    let before = viewer.seen[0].pictures.len();
+    viewer.run(2 * SECOND).await;
+    let shown = viewer.seen[0].pictures.len() - before;
+    assert!(shown >= 40 && viewer.seen[0].torn == 0, "{shown} pictures of the main stream in 2 s");
 }
 
 fn resident_kib() -> u64 {

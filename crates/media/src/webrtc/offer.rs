@@ -50,13 +50,23 @@ pub(super) struct Negotiated {
     pub(super) audio: Option<(Mid, AudioTypes)>,
 }
 
-/// Reads an offer.
+/// Reads an offer, all of it: str0m leaves out what follows something that it cannot read.
 pub(super) fn parse(text: &str) -> Result<SdpOffer, Error> {
-    let sections = text.lines().filter(|line| line.starts_with("m=")).count();
-    if sections == 0 || sections > SECTIONS {
-        return Err(Error::Malformed(format!("an offer has 1 to {SECTIONS} media sections, not {sections}")));
+    let count = sections_in(text);
+    if count == 0 || count > SECTIONS {
+        return Err(Error::Malformed(format!("an offer has 1 to {SECTIONS} media sections, not {count}")));
     }
-    SdpOffer::from_sdp_string(text).map_err(|error| Error::Malformed(format!("cannot read the SDP offer: {error}")))
+    let offer = SdpOffer::from_sdp_string(text)
+        .map_err(|error| Error::Malformed(format!("cannot read the SDP offer: {error}")))?;
+    let read = sections_in(&offer.to_sdp_string());
+    if read != count {
+        return Err(Error::Malformed(format!("cannot read the SDP offer after media section {read} of {count}")));
+    }
+    Ok(offer)
+}
+
+fn sections_in(text: &str) -> usize {
+    text.lines().filter(|line| line.starts_with("m=")).count()
 }
 
 /// The name in ICE of who wrote a session description.
@@ -139,6 +149,8 @@ pub(super) fn answer(
         .set_rtp_mode(true)
         .set_send_buffer_video(rtx_packets)
         .set_stats_interval(Some(LOSS_EVERY))
+        // To a publisher nothing is sent whose way could be measured.
+        .enable_raw_packets(rtx_packets != RTX_UNUSED)
         .clear_codecs()
         .enable_opus(true, false)
         .enable_pcmu(true, false)

@@ -1,8 +1,12 @@
 //! One outgoing track of a peer connection: what waits to be sent on it, and its clock.
 
-use std::{collections::VecDeque, sync::atomic::Ordering, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
-use media_proto::{AccessUnit, Codec, Track};
+use media_proto::{AccessUnit, Codec, Track, TrackKind};
 use str0m::{
     Rtc,
     media::{Mid, Pt},
@@ -19,8 +23,8 @@ use crate::Stream;
 /// Units that wait beyond this are thrown away and the viewer begins anew: its network does not take the stream.
 const WAITING_UNITS: usize = 4096;
 
-/// A frame that was sent: what it costs and how it was stamped.
-#[derive(Clone, Copy, Debug)]
+/// What was handed to the connection.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sent {
     pub(super) bytes: usize,
     pub(super) packets: usize,
@@ -32,15 +36,19 @@ pub(super) struct Outlet {
     mid: Mid,
     pt: Option<Pt>,
     timeline: Timeline,
-    codec: Option<Codec>,
+    codec: Option<Arc<Codec>>,
     /// Where what waits comes from, to count what is sent of it.
     source: Option<Stream>,
     waiting: VecDeque<Waiting>,
+    /// How many packets of the first that waits have left already.
+    begun: usize,
 }
 
 #[derive(Debug)]
 struct Waiting {
     unit: AccessUnit,
+    codec: Arc<Codec>,
+    pt: Pt,
     ticks: i64,
     shown: Instant,
 }
@@ -58,7 +66,7 @@ impl Outlet {
 
     fn new(mid: Mid, pt: Option<Pt>, rate: u32, epoch: Instant) -> Self {
         let timeline = Timeline::new(rate, epoch, rand::random(), rand::random());
-        Self { mid, pt, timeline, codec: None, source: None, waiting: VecDeque::new() }
+        Self { mid, pt, timeline, codec: None, source: None, waiting: VecDeque::new(), begun: 0 }
     }
 
     pub(super) fn mid(&self) -> Mid {
@@ -67,7 +75,7 @@ impl Outlet {
 
     pub(super) fn set_video(&mut self, source: &Stream, track: &Track) {
         self.come_from(source);
-        self.codec = Some(track.codec.clone());
+        self.set_codec(&track.codec);
     }
 
     /// Chooses the payload type for an audio track. False when the peer offered none for its codec.
@@ -83,35 +91,54 @@ impl Outlet {
             | Codec::G711 { .. }
             | Codec::Generic { .. } => None,
         };
-        self.codec = Some(track.codec.clone());
+        self.set_codec(&track.codec);
         self.timeline.set_rate(track.clock_rate.get());
         self.pt.is_some()
     }
 
-    /// Puts units up so that the last is shown now; what waited is dropped. The timestamp of the first of them.
+    fn set_codec(&mut self, codec: &Codec) {
+        if self.codec.as_deref() != Some(codec) {
+            self.codec = Some(Arc::new(codec.clone()));
+        }
+    }
+
+    /// Puts units up so that the last is shown now; what waited is dropped, but for a frame that has left in part. The
+    /// timestamp of the first of them.
     pub(super) fn burst(&mut self, now: Instant, units: Vec<AccessUnit>) -> Option<u32> {
-        self.waiting.clear();
+        self.waiting.truncate(usize::from(self.begun > 0));
+        let (Some(codec), Some(pt)) = (self.codec.clone(), self.pt) else {
+            return None;
+        };
         let stamps = self.timeline.burst(now, units.len());
         let first = stamps.first().map(|ticks| self.timeline.wire(*ticks));
-        let stamped = units.into_iter().zip(stamps).map(|(unit, ticks)| Waiting { unit, ticks, shown: now });
-        self.waiting.extend(stamped);
+        let stamped = units.into_iter().zip(stamps);
+        self.waiting.extend(stamped.map(|(unit, ticks)| Waiting {
+            unit,
+            codec: Arc::clone(&codec),
+            pt,
+            ticks,
+            shown: now,
+        }));
         first
     }
 
     /// Puts a unit up that is shown when `anchor` says. False when too much waits already.
     pub(super) fn follow(&mut self, anchor: &Anchor, unit: AccessUnit) -> bool {
         if self.waiting.len() >= WAITING_UNITS {
-            self.waiting.clear();
+            self.waiting.truncate(usize::from(self.begun > 0));
             return false;
         }
-        let shown = anchor.instant_of(unit.head().pts);
-        self.waiting.push_back(Waiting { ticks: self.timeline.follow(shown), unit, shown });
+        if let (Some(codec), Some(pt)) = (self.codec.clone(), self.pt) {
+            let shown = anchor.instant_of(unit.head().pts);
+            self.waiting.push_back(Waiting { ticks: self.timeline.follow(shown), unit, codec, pt, shown });
+        }
         true
     }
 
     /// Drops what waits: its picture must not be shown any more.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.begun = 0;
         self.source = None;
     }
 
@@ -125,33 +152,47 @@ impl Outlet {
         self.waiting.is_empty()
     }
 
+    /// The first that waits has left in part.
+    pub(super) fn is_in_part(&self) -> bool {
+        self.begun > 0
+    }
+
     /// The newest timestamp given out with the wall time of the unit that has it.
     pub(super) fn newest(&self) -> Option<(u32, &AccessUnit)> {
         self.waiting.back().map(|waiting| (self.timeline.wire(waiting.ticks), &waiting.unit))
     }
 
-    /// Hands the next unit to the peer connection.
-    pub(super) fn write_next(&mut self, rtc: &mut Rtc) -> Option<Sent> {
-        let Waiting { unit, ticks, shown } = self.waiting.pop_front()?;
-        let (Some(codec), Some(pt)) = (&self.codec, self.pt) else {
-            return None;
+    /// Hands the next unit to the peer connection, or as much of it as fits `room`, but at least a packet.
+    pub(super) fn write(&mut self, rtc: &mut Rtc, room: usize) -> Sent {
+        let mut sent = Sent::default();
+        let Some(Waiting { unit, codec, pt, ticks, shown }) = self.waiting.front() else {
+            return sent;
         };
-        let packets = payload::packets(&unit, codec);
+        let packets = payload::packets(unit, codec);
+        let (time, video) = (self.timeline.wire(*ticks), codec.kind() == TrackKind::Video);
         let mut api = rtc.direct_api();
-        let stream = api.stream_tx_by_mid(self.mid, None)?;
-        let video = matches!(codec, Codec::H264 { .. });
-        let mut sent = Sent { bytes: 0, packets: 0 };
-        for packet in packets {
+        let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
+            self.clear();
+            return sent;
+        };
+        for packet in packets.iter().skip(self.begun) {
+            if sent.packets > 0 && sent.bytes + packet.payload.len() > room {
+                break;
+            }
             let sequence = self.timeline.next_sequence().into();
-            let time = self.timeline.wire(ticks);
-            let write = RtpWrite::new(pt, sequence, time, shown, packet.payload.clone());
+            let write = RtpWrite::new(*pt, sequence, time, *shown, packet.payload.clone());
             stream.write_rtp(write.marker(packet.marker).nackable(video));
             sent.bytes += packet.payload.len();
             sent.packets += 1;
         }
+        self.begun += sent.packets;
+        if self.begun >= packets.len() {
+            self.waiting.pop_front();
+            self.begun = 0;
+        }
         if let Some(source) = &self.source {
             source.counters().outbound_bytes.fetch_add(sent.bytes as u64, Ordering::Relaxed);
         }
-        Some(sent)
+        sent
     }
 }

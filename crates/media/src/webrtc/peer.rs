@@ -11,13 +11,15 @@ use str0m::{
     channel::ChannelId,
     media::{KeyframeRequestKind, Mid},
     net::{Protocol, Receive, Transmit},
-    rtp::RtpPacket,
+    rtp::{RawPacket, RtpPacket, rtcp::Rtcp},
 };
 use tokio::net::UdpSocket;
 
 use super::{
+    bandwidth::Bandwidth,
     offer::{AudioTypes, Negotiated},
-    outlet::Outlet,
+    outlet::{Outlet, Sent},
+    pace::Pace,
     restart,
     session::Shared,
     socket::{Route, Transport},
@@ -30,10 +32,6 @@ use crate::{
 
 /// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
 const SILENCE: Duration = Duration::from_secs(15);
-/// A burst leaves in portions of this size,
-const PORTION_BYTES: usize = 48 << 10;
-/// one each so often, so that it does not overrun the peer's socket: 190 Mbit/s.
-const PORTION_EVERY: Duration = Duration::from_millis(2);
 /// Packets by UDP that leave together at most.
 const LEAVING: usize = 64;
 /// Addresses a peer is known under.
@@ -61,6 +59,8 @@ pub(super) enum Wish {
     ChannelClosed,
     /// The peer reports that this part of a track's packets was lost, 0 to 1.
     Loss(Mid, f32),
+    /// The way takes so many bits per second, and more is sent.
+    Limit(u64),
     /// A packet came on this track.
     Packet(Mid, Box<RtpPacket>),
 }
@@ -83,7 +83,8 @@ pub(super) struct Peer {
     /// What the connection ended of, when the peer did not close it.
     broken: Option<String>,
     turn: usize,
-    portion: (Instant, usize),
+    pace: Pace,
+    bandwidth: Bandwidth,
     /// Packets by UDP that leave together.
     leaving: Vec<Transmit>,
 }
@@ -107,7 +108,8 @@ impl Peer {
             connected: false,
             broken: None,
             turn: 0,
-            portion: (now, 0),
+            pace: Pace::new(now),
+            bandwidth: Bandwidth::new(now),
             leaving: Vec::new(),
         }
     }
@@ -200,7 +202,7 @@ impl Peer {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
                 Ok(Output::Transmit(transmit)) => self.send(ways, transmit),
-                Ok(Output::Event(event)) => wishes.extend(self.wish(event)),
+                Ok(Output::Event(event)) => wishes.extend(self.wish(event, now)),
                 Err(error) => {
                     self.fail(&error);
                     break now + SILENCE;
@@ -230,32 +232,40 @@ impl Peer {
         }
     }
 
-    /// Hands waiting units to the connection, a track after the other, up to the portion. When to go on, if not done.
+    /// Hands waiting units to the connection, a track after the other, at the peer's pace. When to go on, if not done.
     fn write(&mut self, now: Instant) -> Option<Instant> {
-        if now.saturating_duration_since(self.portion.0) >= PORTION_EVERY {
-            self.portion = (now, 0);
-        }
+        self.pace.tick(now, self.bandwidth.limit_bps());
         while let Some((outlet, _)) = self.audio.as_mut().filter(|(outlet, _)| !outlet.is_empty()) {
-            let sent = outlet.write_next(&mut self.rtc);
-            count(&self.shared, sent.map_or((0, 0), |sent| (sent.bytes, sent.packets)));
+            let sent = outlet.write(&mut self.rtc, usize::MAX);
+            self.count(sent);
         }
         let mut idle = 0;
         while idle < self.video.len() {
-            if self.portion.1 >= PORTION_BYTES {
-                return Some(self.portion.0 + PORTION_EVERY);
-            }
-            self.turn = (self.turn + 1) % self.video.len();
-            let Some(outlet) = self.video.get_mut(self.turn).filter(|outlet| !outlet.is_empty()) else {
+            let room = self.pace.allowed();
+            let next = (self.turn + 1) % self.video.len();
+            let Some(outlet) = self.video.get_mut(next).filter(|outlet| !outlet.is_empty()) else {
+                self.turn = next;
                 idle += 1;
                 continue;
             };
-            idle = 0;
-            if let Some(sent) = outlet.write_next(&mut self.rtc) {
-                self.portion.1 += sent.bytes;
-                count(&self.shared, (sent.bytes, sent.packets));
+            if room == 0 {
+                return Some(self.pace.next_at());
             }
+            let sent = outlet.write(&mut self.rtc, room);
+            // A frame that has left in part goes on before others have their turn.
+            if !outlet.is_in_part() {
+                self.turn = next;
+            }
+            idle = 0;
+            self.count(sent);
         }
         None
+    }
+
+    fn count(&mut self, Sent { bytes, packets }: Sent) {
+        self.pace.sent(bytes);
+        self.shared.outbound_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.shared.outbound_rtp_packets.fetch_add(packets as u64, Ordering::Relaxed);
     }
 
     #[expect(
@@ -300,7 +310,7 @@ impl Peer {
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns nobody here")]
-    fn wish(&mut self, event: Event) -> Option<Wish> {
+    fn wish(&mut self, event: Event, now: Instant) -> Option<Wish> {
         if let Event::Connected = event {
             self.connected = true;
             self.shared.established.store(true, Ordering::Relaxed);
@@ -312,6 +322,7 @@ impl Peer {
             Event::ChannelData(data) => Some(Wish::Message(data.id, data.data)),
             Event::ChannelClose(_) => Some(Wish::ChannelClosed),
             Event::MediaEgressStats(stats) => Some(Wish::Loss(stats.mid, stats.loss?)),
+            Event::RawPacket(packet) => self.measure(*packet, now),
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
                 Some(Wish::Packet(mid, Box::new(packet)))
@@ -325,15 +336,31 @@ impl Peer {
         }
     }
 
+    /// Looks at a packet as far as it tells of the way to the peer.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest tells nothing of the way")]
+    fn measure(&mut self, packet: RawPacket, now: Instant) -> Option<Wish> {
+        match packet {
+            RawPacket::RtpTx(header, bytes) => {
+                self.bandwidth.sent(now, header.ext_vals.transport_cc?, bytes.len());
+                None
+            }
+            RawPacket::RtcpRx(Rtcp::Twcc(feedback)) => {
+                let packets = feedback.into_iter(self.bandwidth.zero(), self.bandwidth.next_number().into());
+                if !self.bandwidth.reported(packets.map(|(number, _, arrived)| (*number, arrived))) {
+                    return None;
+                }
+                let estimate = self.bandwidth.estimate_bps().unwrap_or_default();
+                self.shared.bandwidth_bps.store(estimate, Ordering::Relaxed);
+                self.bandwidth.limit_bps().map(Wish::Limit)
+            }
+            _ => None,
+        }
+    }
+
     fn fail(&mut self, error: &RtcError) {
         self.broken = Some(format!("the connection with the peer ({}) failed: {error}", self.ways_in()));
         self.rtc.disconnect();
     }
-}
-
-fn count(shared: &Shared, (bytes, packets): (usize, usize)) {
-    shared.outbound_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    shared.outbound_rtp_packets.fetch_add(packets as u64, Ordering::Relaxed);
 }
 
 /// RFC 5761 section 4: RTCP packet types lie at 192 to 223.

@@ -109,6 +109,9 @@ pub struct SessionSnapshot {
     pub outbound_rtcp_packets: u64,
     /// Access units this session lost because it was slow.
     pub outbound_frames_discarded: u64,
+    /// Bits per second that the way to the peer takes: measured while it was full, else the most that was seen to
+    /// arrive. None without feedback.
+    pub bandwidth_bps: Option<u64>,
     /// Why it sends no video, when it stopped.
     pub video_stopped: Option<String>,
     /// What the window of a wall said lately of its tiles.
@@ -176,6 +179,8 @@ pub(super) struct Shared {
     pub(super) outbound_rtp_packets: AtomicU64,
     pub(super) outbound_rtcp_packets: AtomicU64,
     pub(super) outbound_frames_discarded: AtomicU64,
+    /// 0 is unknown.
+    pub(super) bandwidth_bps: AtomicU64,
     words: Mutex<Words>,
 }
 
@@ -203,6 +208,7 @@ impl Shared {
             outbound_rtp_packets: AtomicU64::new(0),
             outbound_rtcp_packets: AtomicU64::new(0),
             outbound_frames_discarded: AtomicU64::new(0),
+            bandwidth_bps: AtomicU64::new(0),
             words: Mutex::default(),
         }
     }
@@ -252,6 +258,7 @@ impl Shared {
             outbound_rtp_packets: load(&self.outbound_rtp_packets),
             outbound_rtcp_packets: load(&self.outbound_rtcp_packets),
             outbound_frames_discarded: load(&self.outbound_frames_discarded),
+            bandwidth_bps: Some(load(&self.bandwidth_bps)).filter(|bps| *bps > 0),
             video_stopped: words.video_stopped.map(str::to_owned),
             seen: words.seen,
         }

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use domain::PathName;
 use media_proto::{AccessUnit, Track, TrackKind};
 
 use super::{offer::AudioTypes, outlet::Outlet, payload, timeline::Anchor};
 use crate::{
-    Pulled, Stream, Subscription,
-    hub::Reader,
+    Error, Pulled, Stream, Subscription,
+    hub::{Reader, ReaderKind},
     stream::{Backlog, Description, Join},
 };
 
@@ -75,6 +76,11 @@ impl Viewing {
 
     pub(super) fn is_revoked(&self) -> bool {
         self.reader.is_revoked()
+    }
+
+    /// A place in another stream under the same permit.
+    pub(super) fn beside(&self, path: &PathName) -> Result<Self, Error> {
+        self.reader.beside(path, ReaderKind::WebRtcSession).map(Self::new)
     }
 
     /// Leaves out pictures that no other needs, as far as more than `fps` come; 0 leaves out nothing.

@@ -18,6 +18,7 @@ use str0m::{channel::ChannelId, media::Mid};
 use tokio::task::JoinSet;
 
 use super::{
+    congestion::{self, Need},
     feed::Feeds,
     peer::Peer,
     session::{Seen, wall_now},
@@ -46,6 +47,10 @@ const CTL: &str = "ctl";
 pub(super) const RTX_PACKETS: usize = 256;
 /// When a client whose session is ended may come again.
 const RETRY_MS: u32 = 1_000;
+/// After tiles were told to do with less, so long is waited for the effect: a sub stream begins at its keyframe.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Tiles that were told so together try their main streams again one after the other, this far apart.
+const RETURN_APART: Duration = Duration::from_secs(10);
 /// Messages that wait for the channel; the oldest states go first.
 const OUTBOX: usize = 512;
 
@@ -111,6 +116,8 @@ pub(super) struct Wall {
     audio: Option<CameraId>,
     audio_seq: u64,
     outbox: Vec<Say>,
+    /// When tiles were told to do with less.
+    relieved: Option<Instant>,
 }
 
 impl Wall {
@@ -131,6 +138,7 @@ impl Wall {
             audio: None,
             audio_seq: 0,
             outbox: Vec::new(),
+            relieved: None,
         }
     }
 
@@ -274,6 +282,22 @@ impl Wall {
         let number = peer.video.iter().position(|outlet| outlet.mid() == mid);
         if let Some(slot) = number.and_then(|number| self.slots.get_mut(number)) {
             slot.lost(part, now);
+        }
+    }
+
+    /// The way takes so many bits per second, and more is sent: the costliest tiles have to do with the sub stream.
+    pub(super) fn limited(&mut self, bps: u64, tools: &Tools<'_>) {
+        if self.relieved.is_some_and(|at| tools.now.saturating_duration_since(at) < SETTLE) {
+            return;
+        }
+        let needs: Vec<Need> = self.slots.iter().map(|slot| slot.need(tools.now, tools.feeds)).collect();
+        let mut apart = Duration::ZERO;
+        for number in congestion::relieve(bps, &needs) {
+            if let Some(slot) = self.slots.get_mut(number) {
+                slot.relieve(tools.now, apart);
+                apart += RETURN_APART;
+                self.relieved = Some(tools.now);
+            }
         }
     }
 

@@ -32,7 +32,7 @@ use super::{
     whep::Whep,
     whip::{self, Whip},
 };
-use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, datagrams::Sender, hub::Reader};
+use crate::{Error, Hub, admission::Permit, catalogue::Catalogue, datagrams::Sender};
 
 /// Commands that wait for the thread.
 pub(super) const COMMANDS: usize = 256;
@@ -50,7 +50,7 @@ const ROUTES: usize = 16_384;
 /// What others ask of the thread.
 pub(super) enum Command {
     /// Start a WHEP session.
-    Whep(Box<Negotiated>, Arc<Shared>, Reader),
+    Whep(Box<Negotiated>, Arc<Shared>, Box<Whep>),
     /// Start a WHIP session.
     Whip(Box<Taken>, Arc<Shared>, PathName, Permit),
     /// Start a wall session.
@@ -256,9 +256,8 @@ impl Worker {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Whep(negotiated, shared, reader) => {
-                let session = Session::Whep(Box::new(Whep::new(reader)));
-                self.join(*negotiated, shared, |_, _| session);
+            Command::Whep(negotiated, shared, whep) => {
+                self.join(*negotiated, shared, |_, _| Session::Whep(whep));
             }
             Command::Whip(taken, shared, path, permit) => {
                 let Taken { negotiated, incoming } = *taken;
@@ -364,7 +363,7 @@ impl Worker {
     fn flow(&mut self, key: u64, place: Place, now: Instant) {
         let goes_on = match (self.members.get_mut(&key), place) {
             (Some(Member { peer, session: Session::Whep(whep) }), Place::Whole) => {
-                whep.flow(peer, &mut self.feeds, now)
+                whep.flow(key, peer, &mut self.feeds, now)
             }
             (Some(Member { session: Session::Wall(_), .. }), Place::Slot(number)) => {
                 self.with_wall(key, now, |wall, peer, tools| wall.flow(number, peer, tools));
@@ -417,9 +416,11 @@ impl Worker {
     fn grant(&mut self, key: u64, wish: Wish, now: Instant) {
         match self.members.get_mut(&key) {
             Some(Member { peer, session: Session::Whep(whep) }) => match wish {
-                Wish::Keyframe(mid) => whep.keyframe(mid, peer, &mut self.feeds, now),
+                Wish::Keyframe(mid) => whep.keyframe(key, mid, peer, &mut self.feeds, now),
                 Wish::Connected => whep.connected(key, peer, &mut self.feeds, now),
-                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Packet(..) | Wish::Loss(..) => {}
+                Wish::Loss(mid, part) => whep.lost(mid, part, peer, now),
+                Wish::Limit(bps) => whep.limited(bps, &self.feeds, now),
+                Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Packet(..) => {}
             },
             Some(Member { peer, session: Session::Whip(whip) }) => match wish {
                 Wish::Packet(mid, packet) => whip.packet(mid, &packet, peer, now),
@@ -429,7 +430,12 @@ impl Worker {
                         self.end(key, &error.to_string());
                     }
                 }
-                Wish::Keyframe(_) | Wish::Channel(..) | Wish::Message(..) | Wish::ChannelClosed | Wish::Loss(..) => {}
+                Wish::Keyframe(_)
+                | Wish::Channel(..)
+                | Wish::Message(..)
+                | Wish::ChannelClosed
+                | Wish::Loss(..)
+                | Wish::Limit(_) => {}
             },
             Some(Member { session: Session::Wall(_), .. }) => {
                 self.with_wall(key, now, |wall, peer, tools| match wish {
@@ -437,6 +443,7 @@ impl Worker {
                     Wish::Channel(id, label) => wall.opened(id, &label),
                     Wish::Message(id, text) => wall.hear(id, &text, peer, tools),
                     Wish::Loss(mid, part) => wall.lost(mid, part, peer, tools.now),
+                    Wish::Limit(bps) => wall.limited(bps, tools),
                     Wish::Connected | Wish::ChannelClosed | Wish::Packet(..) => {}
                 });
             }
@@ -461,7 +468,10 @@ impl Worker {
         let failed = |(key, member): (&u64, &mut Member)| {
             let given_up = match &mut member.session {
                 Session::Whip(whip) => whip.check(&mut member.peer, now),
-                Session::Whep(whep) => whep.is_revoked().then_some("the right to watch was withdrawn"),
+                Session::Whep(whep) => {
+                    whep.check(*key, &mut self.feeds, now);
+                    whep.is_revoked().then_some("the right to watch was withdrawn")
+                }
                 Session::Wall(wall) => wall.is_lost(now).then_some("the window has fallen silent"),
             };
             if let Some(reason) = member.peer.failure(now, self.handshake) {

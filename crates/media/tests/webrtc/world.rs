@@ -183,11 +183,16 @@ impl World {
 
     /// Publishes a stream with a keyframe every `gop` pictures; none when that is 0.
     pub(crate) async fn publish(&mut self, path: &PathName, gop: u32) -> media::Stream {
+        self.publish_at(path, gop, FPS).await
+    }
+
+    /// Publishes a stream of so many pictures per second.
+    pub(crate) async fn publish_at(&mut self, path: &PathName, gop: u32, fps: u32) -> media::Stream {
         let permit = Permit::new("publisher".into(), ());
         let id = SessionId::from_uuid(Uuid::new_v4());
         let publisher = self.hub.publish(path, permit, PublisherKind::RtspSession, id, &[track()]).unwrap();
         let stream = publisher.stream().clone();
-        self.tasks.spawn(feed(publisher, gop));
+        self.tasks.spawn(feed(publisher, gop, fps));
         let ready = async {
             let mut state = stream.watch_state();
             state.wait_for(|state| state.is_up()).await.unwrap();
@@ -236,14 +241,14 @@ fn track() -> Track {
     Track { id: TrackId(0), codec: Codec::H264 { sps, pps }, clock_rate: RATE, payload_type: 96 }
 }
 
-async fn feed(publisher: Publisher, gop: u32) {
-    let mut ticks = interval(Duration::from_secs(1) / FPS);
+async fn feed(publisher: Publisher, gop: u32, fps: u32) {
+    let mut ticks = interval(Duration::from_secs(1) / fps);
     for number in 0.. {
         ticks.tick().await;
         let picture = Picture { number, keyframe: gop > 0 && number % gop == 0 };
         let head = Head {
             track: TrackId(0),
-            pts: MediaTime::new(i64::from(number * (RATE.get() / FPS)), RATE),
+            pts: MediaTime::new(i64::from(number * (RATE.get() / fps)), RATE),
             wall: WallTime::from_unix_us(i64::from(number)),
             arrived: Instant::now(),
             keyframe: picture.keyframe,

@@ -6,6 +6,7 @@ import { isMainOnly } from "../../player/camera";
 import type { Tile, TileView } from "../../player/tile";
 import { useNames } from "./names";
 import { useScreen } from "./store";
+import { TileBadges } from "./TileBadges";
 import type { TileProps } from "./TileCell";
 import css from "./TileCell.module.css";
 import { TileCover } from "./TileCover";
@@ -62,7 +63,7 @@ export function LiveTile({ id, tileKey, cell, camera, focusable, full, hidden, a
         <span className={css.name} title={name}>
           <bdi dir="auto">{name}</bdi>
         </span>
-        <Badges view={view} mainOnly={camera !== undefined && isMainOnly(camera)} />
+        <TileBadges view={view} mainOnly={camera !== undefined && isMainOnly(camera)} />
         <span className={css.word}>{word}</span>
         <Rate view={view} />
       </div>
@@ -111,17 +112,6 @@ function usePicture(tile: Tile) {
     };
   }, [tile]);
   return ref;
-}
-
-function Badges({ view, mainOnly }: { view: TileView; mainOnly: boolean }) {
-  const { t } = useTranslation("live");
-  return (
-    <>
-      {view.lane === "hls" && <span className={css.badge}>{t("state.hls")}</span>}
-      {mainOnly && <span className={css.badge}>{t("state.main_only")}</span>}
-      {view.reduced && <span className={css.badge}>{t("state.key")}</span>}
-    </>
-  );
 }
 
 function Rate({ view }: { view: TileView }) {

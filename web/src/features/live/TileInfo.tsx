@@ -18,6 +18,7 @@ export function TileInfo({ tile, camera }: { tile: Tile; camera: Camera | undefi
       t("info.rendition"),
       view.rendition === null ? null : t(`info.${view.rendition}`, { defaultValue: view.rendition }),
     ],
+    [t("info.why"), view.reason === null ? null : t(`reason.${view.reason}`, { defaultValue: view.reason })],
     [t("info.codec"), view.codec],
     [t("info.size"), view.width > 0 ? `${view.width} × ${view.height}` : null],
     [t("info.fps"), `${view.fps} fps`],

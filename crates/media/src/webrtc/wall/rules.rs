@@ -1,6 +1,6 @@
 //! The rules of a slot as pure functions: which rendition it shows, and in which phase it is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::Rendition;
 
@@ -30,36 +30,6 @@ pub(super) fn picture_width(want_w: u32, want_h: u32, picture: Option<(u32, u32)
     let fits = |(w, h): (u32, u32)| u64::from(want_h) * u64::from(w) / u64::from(h.max(1));
     let by_height = picture.filter(|_| want_h > 0).map_or(u64::MAX, fits);
     u32::try_from(by_height.min(u64::from(want_w))).unwrap_or(want_w)
-}
-
-/// A path that loses this part of its packets is congested.
-const CONGESTED_LOSS: f32 = 0.1;
-/// One report may be chance; so many in a row are not.
-const CONGESTED_REPORTS: u32 = 3;
-/// The main stream is tried again after this time.
-const CONGESTED_FOR: Duration = Duration::from_secs(30);
-
-/// Whether the way to the peer takes the main stream, by what the peer reports as lost of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Congestion {
-    reports: u32,
-    until: Option<Instant>,
-}
-
-impl Congestion {
-    /// The peer reports what part was lost of the rendition shown.
-    pub(super) fn report(&mut self, part: f32, shown: Rendition, now: Instant) {
-        let counts = part >= CONGESTED_LOSS && shown == Rendition::Main;
-        self.reports = if counts { self.reports + 1 } else { 0 };
-        if self.reports >= CONGESTED_REPORTS {
-            self.until = Some(now + CONGESTED_FOR);
-        }
-    }
-
-    /// The sub stream must do for now.
-    pub(super) fn is_now(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until)
-    }
 }
 
 /// What a tile shows of its slot.
@@ -107,6 +77,8 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -140,24 +112,6 @@ mod tests {
             (1000, 100, Some((640, 0)), 1000),
         ] {
             assert_eq!(picture_width(w, h, picture), width, "{w}x{h} {picture:?}");
-        }
-    }
-
-    #[test]
-    fn the_way_is_congested_after_three_reports_of_loss_in_a_row_and_for_half_a_minute() {
-        let now = Instant::now();
-        for (reports, shown, want) in [
-            (&[0.2, 0.2][..], Rendition::Main, false),
-            (&[0.2, 0.1, 0.3], Rendition::Main, true),
-            (&[0.2, 0.2, 0.0, 0.2], Rendition::Main, false),
-            (&[0.2, 0.2, 0.2], Rendition::Sub, false),
-        ] {
-            let mut congestion = Congestion::default();
-            for part in reports {
-                congestion.report(*part, shown, now);
-            }
-            assert_eq!(congestion.is_now(now), want, "{reports:?}");
-            assert!(!congestion.is_now(now + CONGESTED_FOR));
         }
     }
 

@@ -11,13 +11,14 @@ use tokio::task::AbortHandle;
 
 use super::{
     super::{
+        congestion::{Congestion, Need},
         feed::{Feeds, Place, Viewer},
         offer::AudioTypes,
         outlet::Outlet,
         viewing::{Replay, Viewing},
     },
     message::{Clock, Mode, Refusal, Report, Say, State, Want, rfc3339},
-    rules::{self, Congestion, Phase},
+    rules::{self, Phase},
 };
 use crate::{Error, Hub, admission::Permit, hub::ReaderKind};
 
@@ -246,6 +247,25 @@ impl Slot {
         if let Some(shown) = &self.shown {
             self.congestion.report(part, shown.rendition, now);
         }
+    }
+
+    /// What the tile needs of the way to the peer.
+    pub(super) fn need(&self, now: Instant, feeds: &Feeds) -> Need {
+        let Some(shown) = self.shown.as_ref().filter(|_| self.want.mode == Mode::All) else {
+            return Need::default();
+        };
+        let leaves = shown.rendition == Rendition::Main && self.has(Rendition::Sub);
+        if leaves && self.congestion.is_now(now) {
+            // It leaves already.
+            return Need::default();
+        }
+        let kbps = feeds.get(shown.viewing.stream().key()).map_or(0, |feed| feed.meter.kbps);
+        Need { kbps: kbps.into(), gives_way: leaves && !self.unsuitable.contains(&Rendition::Sub) }
+    }
+
+    /// The tile has to do with the sub stream, and `apart` longer than others.
+    pub(super) fn relieve(&mut self, now: Instant, apart: Duration) {
+        self.congestion.begin(now, apart);
     }
 
     /// Notes what the tile says of its picture.
