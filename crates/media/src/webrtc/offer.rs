@@ -22,6 +22,10 @@ use crate::Error;
 
 /// What peers report of loss is looked at this often.
 const LOSS_EVERY: Duration = Duration::from_secs(1);
+/// How long a packet is kept for retransmission: what a peer asks for later is late for its picture.
+const RTX_AGE: Duration = Duration::from_secs(1);
+/// What waits to be sent again is dropped when more than this part of what was sent lately was sent again.
+const RTX_SHARE: f32 = 0.15;
 /// The most media sections in an offer: a wall of 64 tiles, its audio and its data channel.
 const SECTIONS: usize = 66;
 /// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
@@ -174,6 +178,11 @@ pub(super) fn answer(
     let answer = one_stream(&answer.to_sdp_string());
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let (video, audio) = sections(&rtc, &answer);
+    for (mid, _) in &video {
+        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(*mid, None) {
+            stream.set_rtx_cache(rtx_packets, RTX_AGE, Some(RTX_SHARE));
+        }
+    }
     let (offer, offered) = (String::new(), candidates.to_string());
     Ok(Negotiated { rtc, ufrag, answer, offer, offered, video, audio })
 }

@@ -8,9 +8,7 @@ export function TileBadges({ view, mainOnly }: { view: TileView; mainOnly: boole
   return (
     <>
       {view.lane === "hls" && <span className={css.badge}>{t("state.hls")}</span>}
-      {(mainOnly || view.reason === "main_only") && (
-        <span className={css.badge}>{t("state.main_only")}</span>
-      )}
+      {(mainOnly || view.reason === "main_only") && <span className={css.badge}>{t("state.main_only")}</span>}
       {view.reason === "congestion" && (
         <span className={css.badge} data-warns title={t("state.congestion_why")}>
           {t("state.congestion")}
