@@ -171,11 +171,16 @@ pub(super) fn answer(
         let candidate = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
         rtc.add_local_candidate(candidate.map_err(|error| not_offered(*address, &error))?);
     }
+    let offered_sections = sections_in(&offer.to_sdp_string());
     let answer = rtc
         .sdp_api()
         .accept_offer(offer)
         .map_err(|error| Error::Malformed(format!("cannot accept the SDP offer: {error}")))?;
     let answer = one_stream(&answer.to_sdp_string());
+    if sections_in(&answer) != offered_sections {
+        // str0m leaves out sections of media that it does not know; without them the answer is none (RFC 8829, 5.3.1).
+        return Err(Error::Malformed("a media section of the offer is neither audio, video nor application".into()));
+    }
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let (video, audio) = sections(&rtc, &answer);
     for (mid, _) in &video {
