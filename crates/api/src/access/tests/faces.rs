@@ -88,8 +88,9 @@ impl Faces {
         ffprobe.args(["-v", "error", "-rtsp_transport", "tcp", &url]).kill_on_drop(true);
         let said = tokio::time::timeout(DEADLINE, ffprobe.output()).await.expect("ffprobe ends").unwrap();
         let said = String::from_utf8_lossy(&said.stderr).into_owned();
-        let status = ["401", "403", "404", "500", "503"].iter().find(|status| said.contains(**status));
-        status.map_or(said.clone(), |status| (*status).to_owned())
+        // Among the words of ffprobe is the URL, whose port may hold any of these numbers.
+        let status = |word: &&str| ["401", "403", "404", "500", "503"].contains(word);
+        said.split_whitespace().find(status).unwrap_or(&said).to_owned()
     }
 }
 
