@@ -3,6 +3,7 @@
 
 mod ci;
 mod command;
+mod compare;
 mod fuzz;
 mod tidy;
 
@@ -28,6 +29,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// The server beside others on the same work, measured by an independent load generator.
+    Compare(compare::Compare),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
+        Task::Compare(wanted) => compare::run(&wanted),
         Task::Fuzz { target, seconds } => fuzz::run(&root, &target, seconds),
     };
     match done {
