@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::webrtc::wall;
+use media::{admission::Permit, webrtc::wall};
 use relay::Relay;
 use serde_json::json;
 use tokio::{
@@ -29,6 +29,8 @@ use viewer::{Viewer, wait_for};
 use world::{FPS, World, caller, meta, name};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What Chromium offers a viewer with a data channel, with fewer codecs.
+const CHROMIUM: &str = include_str!("webrtc/chromium.sdp");
 
 /// A viewer of a path, behind a relay that loses packets.
 async fn behind_a_relay(world: &World, path: &str, percent: u64) -> (Viewer, Relay) {
@@ -311,6 +313,48 @@ async fn ice_restarts_without_a_new_session() {
     assert_eq!(world.engine.sessions().len(), 1);
     let unknown = world.engine.restart("nobody", viewer.restart()).await;
     assert!(matches!(unknown, Err(media::Error::NotFound(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_answer_is_one_stream_on_one_port() {
+    let mut world = World::start(10 * SECOND);
+    world.publish(&name("cam"), 25).await;
+    let offer = CHROMIUM.replace('\n', "\r\n");
+    let view = meta();
+    let reader = world.reader(&name("cam"), view.id).await;
+    let whep = world.engine.whep(&offer, reader, view).await.unwrap().sdp;
+    let permit = || Permit::new("publisher".into(), ());
+    let publishing = offer.replace("a=recvonly", "a=sendonly");
+    let whip = world.engine.whip(&publishing, name("other"), permit(), meta()).await.unwrap().sdp;
+    let both = offer.replace("a=recvonly", "a=sendrecv");
+    let whip_both = world.engine.whip(&both, name("other"), permit(), meta()).await.unwrap().sdp;
+    let request = wall::Request { offer, slots: 1, window_id: "window".into(), caller: caller() };
+    let wall = world.engine.open_wall(request, meta()).await.unwrap().answer;
+
+    for (answer, sources) in [(whep, true), (whip, false), (whip_both, true), (wall, true)] {
+        let (session, rest) = answer.split_once("\r\nm=").unwrap();
+        assert!(session.contains("a=group:BUNDLE 0 1 2") && !session.contains("rtcp-mux"), "{answer}");
+        assert_eq!(words(session, "a=msid-semantic: "), ["WMS cctv"], "{answer}");
+        let sections: Vec<&str> = rest.split("\r\nm=").collect();
+        let [video, audio, channel] = sections[..] else { panic!("three sections are answered: {answer}") };
+        assert!(video.starts_with("video") && audio.starts_with("audio"), "{answer}");
+        assert!(!channel.contains("rtcp") && !channel.contains("msid"), "there is no RTP in it: {answer}");
+        assert_ne!(words(video, "a=msid:"), words(audio, "a=msid:"), "they are two tracks: {answer}");
+        for section in [video, audio] {
+            let flags = section.lines().filter(|line| line.starts_with("a=rtcp-mux"));
+            assert_eq!(flags.collect::<Vec<_>>(), ["a=rtcp-mux", "a=rtcp-mux-only"], "{answer}");
+            let [track] = words(section, "a=msid:")[..] else { panic!("one track to a section: {answer}") };
+            assert!(track.starts_with("cctv "), "{answer}");
+            let of_sources = words(section, " msid:");
+            assert_eq!(!of_sources.is_empty(), sources, "{answer}");
+            assert!(of_sources.iter().all(|source| *source == track), "{answer}");
+        }
+    }
+}
+
+/// What follows `name` in the lines of a section that have it.
+fn words<'a>(section: &'a str, name: &str) -> Vec<&'a str> {
+    section.lines().filter_map(|line| line.split_once(name)).map(|(_, words)| words).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

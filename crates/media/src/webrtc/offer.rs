@@ -31,6 +31,9 @@ const SECTIONS: usize = 66;
 /// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
 const H264: [(u8, u8, u32); 4] =
     [(127, 121, 0x42_001f), (108, 109, 0x42_e01f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+/// The name of the MediaStream of all tracks.
+const STREAM: &str = "cctv";
+
 /// Payload types of the audio codecs as they are in [`media_proto::Codec`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AudioTypes {
@@ -176,7 +179,7 @@ pub(super) fn answer(
         .sdp_api()
         .accept_offer(offer)
         .map_err(|error| Error::Malformed(format!("cannot accept the SDP offer: {error}")))?;
-    let answer = one_stream(&answer.to_sdp_string());
+    let answer = completed(&answer.to_sdp_string());
     if sections_in(&answer) != offered_sections {
         // str0m leaves out sections of media that it does not know; without them the answer is none (RFC 8829, 5.3.1).
         return Err(Error::Malformed("a media section of the offer is neither audio, video nor application".into()));
@@ -238,15 +241,31 @@ fn audio_types(rtc: &Rtc, offered: &[Pt]) -> AudioTypes {
     AudioTypes { opus: of(format::Codec::Opus), mu_law: of(format::Codec::PCMU), a_law: of(format::Codec::PCMA) }
 }
 
-/// Puts all tracks into one MediaStream, so that a player keeps sound and picture together.
-fn one_stream(answer: &str) -> String {
+/// What str0m leaves to be said: all tracks are of one MediaStream, so that a player keeps sound and picture together,
+/// and none has a port of its own for RTCP. WHIP (RFC 9725, section 4.4) and WHEP want both of an answer too, though
+/// RFC 8858 speaks of `rtcp-mux-only` in offers alone.
+fn completed(answer: &str) -> String {
     let mut text = String::with_capacity(answer.len());
     for line in answer.lines() {
-        match line.strip_prefix("a=msid:").and_then(|msid| msid.split_once(' ')) {
-            Some((_, track)) => text.push_str(&format!("a=msid:cctv {track}")),
+        match with_msid(line) {
+            Some(line) => text.push_str(&line),
             None => text.push_str(line),
         }
         text.push_str("\r\n");
+        if line == "a=rtcp-mux" {
+            text.push_str("a=rtcp-mux-only\r\n");
+        }
     }
     text
+}
+
+/// A line that names the MediaStream of a section, of a source or of the session, with ours in it.
+fn with_msid(line: &str) -> Option<String> {
+    if line.starts_with("a=msid-semantic:") {
+        return Some(format!("a=msid-semantic: WMS {STREAM}"));
+    }
+    let (head, names) = line.split_once("msid:")?;
+    let (_, track) = names.split_once(' ')?;
+    let is_msid = head == "a=" || head.starts_with("a=ssrc:") && head.ends_with(' ');
+    is_msid.then(|| format!("{head}msid:{STREAM} {track}"))
 }
