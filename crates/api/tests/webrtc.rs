@@ -115,6 +115,24 @@ async fn a_stream_with_b_frames_is_refused_with_the_hls_address() {
     assert!(bench.engine.sessions().is_empty());
 }
 
+#[tokio::test]
+async fn an_offer_without_the_codec_of_the_stream_is_refused_with_the_hls_address() {
+    let mut bench = Bench::start(PAGE, vec![]).await;
+    let clip = Clip::make(bench.scratch(), "red", "320x180", 0, 30).await;
+    bench.publish("test", &clip).await;
+    bench.ready("test").await;
+    for other in ["VP8/90000", "H265/90000"] {
+        let offer = OFFER.replace("H264/90000", other);
+        let sdp = [("content-type", "application/sdp")];
+        let (response, body) = bench.ask(Method::POST, "/test/whep", &sdp, &offer).await;
+        assert_eq!(response.status(), 422, "{body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(body["error"]["message_en"].as_str().unwrap().contains("H.264"), "{body}");
+        assert_eq!(body["error"]["alternatives"][0], "http://localhost:8888/test/index.m3u8");
+        assert!(bench.engine.sessions().is_empty());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_player_falls_back_to_hls_by_itself() {
     let mut bench = Bench::start(FALLBACK, vec![]).await;

@@ -183,6 +183,10 @@ impl Engine {
         }
         let mut negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
         negotiated.offer = offer.to_owned();
+        if negotiated.leaves_out_video() && feed::has_video(reader.stream()) {
+            let reason = "the video is H.264, which this browser did not offer to take with packetization-mode 1";
+            return Err(Error::Unsupported(reason.into()));
+        }
         let path = reader.path().as_str().to_owned();
         let (answer, shared) = self.list(offer, &negotiated, meta, (path, Role::Read))?;
         let sub = self.sub_of(reader.path());

@@ -162,6 +162,11 @@ pub(super) fn obstacle(video: Option<&Track>) -> Option<&'static str> {
     }
 }
 
+/// Whether a stream has pictures to send.
+pub(super) fn has_video(stream: &Stream) -> bool {
+    stream.description().tracks.iter().any(|track| track.kind() == TrackKind::Video)
+}
+
 /// Why a stream cannot be sent by WebRTC, as far as its ring shows.
 pub(super) fn obstacle_in(stream: &Stream) -> Option<&'static str> {
     let description = stream.description();

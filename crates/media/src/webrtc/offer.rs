@@ -57,6 +57,13 @@ pub(super) struct Negotiated {
     pub(super) audio: Option<(Mid, AudioTypes)>,
 }
 
+impl Negotiated {
+    /// The peer wants video, but of no codec that can be sent.
+    pub(super) fn leaves_out_video(&self) -> bool {
+        self.video.is_empty() && self.answer.lines().any(|line| line.starts_with("m=video"))
+    }
+}
+
 /// Reads an offer, all of it: str0m leaves out what follows something that it cannot read.
 pub(super) fn parse(text: &str) -> Result<SdpOffer, Error> {
     let count = sections_in(text);
