@@ -17,7 +17,8 @@ done
 if [ "$purpose" = test ]; then
   # Plugins bring no program of their own to look for.
   for name in gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
-    gstreamer1.0-libav gstreamer1.0-rtsp python3-gi gir1.2-gst-rtsp-server-1.0 vlc-plugin-base vlc-plugin-access-extra fonts-noto-core; do
+    gstreamer1.0-libav gstreamer1.0-rtsp gstreamer1.0-nice python3-gi gir1.2-gst-rtsp-server-1.0 \
+    gir1.2-gst-plugins-bad-1.0 vlc-plugin-base vlc-plugin-access-extra fonts-noto-core; do
     dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
   done
   # A WebRTC client in Python gets an environment of its own.

@@ -178,13 +178,10 @@ impl Engine {
     pub async fn whep(&self, offer: &str, reader: Reader, meta: Meta) -> Result<Answer, Error> {
         let parsed = offer::parse(offer)?;
         reader.ready().await?;
-        if let Some(reason) = feed::obstacle_in(reader.stream()) {
-            return Err(Error::Unsupported(reason.into()));
-        }
         let mut negotiated = self.negotiate(parsed, meta.remote_addr, RTX_PACKETS).await?;
         negotiated.offer = offer.to_owned();
-        if negotiated.leaves_out_video() && feed::has_video(reader.stream()) {
-            let reason = "the video is H.264, which this browser did not offer to take with packetization-mode 1";
+        let obstacle = negotiated.wanted_video().and_then(|types| feed::obstacle_in(reader.stream(), types));
+        if let Some(reason) = obstacle {
             return Err(Error::Unsupported(reason.into()));
         }
         let path = reader.path().as_str().to_owned();
@@ -200,10 +197,11 @@ impl Engine {
     /// What [`Hub::publish`] says; [`Error::Malformed`] for an offer that cannot be read; [`Error::Unsupported`] when it
     /// has no codec that can be taken; [`Error::Limit`].
     pub async fn whip(&self, offer: &str, path: PathName, permit: Permit, meta: Meta) -> Result<Answer, Error> {
-        let parsed = offer::parse(offer)?;
+        offer::parse(offer)?;
         self.0.hub.may_publish(&path)?;
         let candidates = self.candidates(meta.remote_addr);
-        let taken = task::spawn_blocking(move || offer::take(parsed, &candidates, Instant::now()));
+        let text = offer.to_owned();
+        let taken = task::spawn_blocking(move || offer::take(&text, &candidates, Instant::now()));
         let mut taken = taken.await.map_err(|_| Error::Malformed("the SDP offer cannot be answered".into()))??;
         taken.negotiated.offer = offer.to_owned();
         let listed = (path.as_str().to_owned(), Role::Publish);
@@ -286,7 +284,7 @@ impl Engine {
         if tracks != request.slots || !(1..=wall::SLOTS).contains(&tracks) {
             let slots = request.slots;
             return Err(Error::Malformed(format!(
-                "{slots} slots are asked for, but the offer has {tracks} H.264 tracks"
+                "{slots} slots are asked for, but the offer has {tracks} tracks of H.264 or H.265"
             )));
         }
         let opened = wall::Opened {

@@ -168,6 +168,12 @@ impl Sps {
         }
     }
 
+    /// Whether a decoder of the main profile can decode it: it is of that profile, or compatible with it.
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        self.general.profile & 0x1f == 1 || self.general.compatibility >> 30 & 1 == 1
+    }
+
     /// The level's name, such as `3.1`.
     #[must_use]
     pub fn level_name(&self) -> String {

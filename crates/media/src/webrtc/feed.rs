@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_proto::{AccessUnit, Codec, Track, TrackKind, h264};
+use media_proto::{AccessUnit, Codec, Track, TrackKind, h265};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
 };
 
-use super::payload;
+use super::{offer::VideoTypes, payload};
 use crate::{
     Pulled, Stream, Subscription,
     stream::{Backlog, Join},
@@ -50,7 +50,8 @@ pub(super) struct Feed {
     viewers: Vec<Viewer>,
     task: AbortHandle,
     video: Option<Track>,
-    pub(super) has_b_frames: bool,
+    has_other_profile: bool,
+    order: Order,
     requested: Option<Instant>,
     pub(super) meter: Meter,
 }
@@ -102,7 +103,8 @@ impl Feed {
             viewers: Vec::new(),
             task,
             video: None,
-            has_b_frames: false,
+            has_other_profile: false,
+            order: Order::default(),
             requested: None,
             meter: Meter::default(),
         }
@@ -118,7 +120,8 @@ impl Feed {
             match pulled {
                 Pulled::Described(description) => {
                     self.video = description.tracks.iter().find(|track| track.kind() == TrackKind::Video).cloned();
-                    self.has_b_frames = false;
+                    self.has_other_profile = self.video.as_ref().is_some_and(has_other_profile);
+                    self.order = self.video.as_ref().map(Order::of).unwrap_or_default();
                 }
                 Pulled::Unit(unit) => self.seen(&unit),
                 Pulled::Gap(_) => {}
@@ -131,13 +134,15 @@ impl Feed {
         let Some(video) = self.video.as_ref().filter(|video| video.id == unit.head().track) else {
             return;
         };
-        self.has_b_frames |= payload::has_b_slice(unit, &video.codec);
+        self.order.see(unit, &video.codec);
         self.meter.count(unit);
     }
 
-    /// Why its video cannot be sent by WebRTC, if so.
-    pub(super) fn obstacle(&self) -> Option<&'static str> {
-        obstacle(self.video.as_ref()).or(self.has_b_frames.then_some(B_FRAMES))
+    /// Why its video cannot be sent by WebRTC to a peer that takes these codecs, if so.
+    pub(super) fn obstacle(&self, types: VideoTypes) -> Option<&'static str> {
+        obstacle(self.video.as_ref(), types)
+            .or(self.has_other_profile.then_some(OTHER_PROFILE))
+            .or(self.order.is_broken.then_some(B_FRAMES))
     }
 
     /// Asks the camera for a keyframe, but not too often.
@@ -149,38 +154,86 @@ impl Feed {
     }
 }
 
+const OTHER_PROFILE: &str = "the video is H.265 of another profile than Main, which is the one taken by WebRTC";
 const B_FRAMES: &str = "the video has B-frames, which browsers cannot show by WebRTC";
 
-/// Why video of this track cannot be sent by WebRTC, if so.
-pub(super) fn obstacle(video: Option<&Track>) -> Option<&'static str> {
-    match video.map(|track| &track.codec) {
-        None | Some(Codec::H264 { .. }) => None,
-        Some(Codec::H265 { .. }) => Some("the video is H.265, which this browser did not offer to take"),
-        Some(Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. }) => {
+/// Why video of this track cannot be sent by WebRTC to a peer that takes these codecs, if so.
+fn obstacle(video: Option<&Track>, types: VideoTypes) -> Option<&'static str> {
+    let codec = &video?.codec;
+    match codec {
+        _ if types.of(codec).is_some() => None,
+        Codec::H264 { .. } => {
+            Some("the video is H.264, which this browser did not offer to take with packetization-mode 1")
+        }
+        Codec::H265 { .. } => Some("the video is H.265, which this browser did not offer to take"),
+        Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => {
             Some("the video has a codec that WebRTC does not carry")
         }
     }
 }
 
-/// Whether a stream has pictures to send.
-pub(super) fn has_video(stream: &Stream) -> bool {
-    stream.description().tracks.iter().any(|track| track.kind() == TrackKind::Video)
+/// Whether a decoder of H.265's main profile, which is what is negotiated, cannot decode it.
+fn has_other_profile(video: &Track) -> bool {
+    let Codec::H265 { sps, .. } = &video.codec else {
+        return false;
+    };
+    h265::Sps::parse(sps).is_some_and(|sps| !sps.is_main())
 }
 
-/// Why a stream cannot be sent by WebRTC, as far as its ring shows.
-pub(super) fn obstacle_in(stream: &Stream) -> Option<&'static str> {
+/// Why a stream cannot be sent by WebRTC to a peer that takes these codecs, as far as its ring shows.
+pub(super) fn obstacle_in(stream: &Stream, types: VideoTypes) -> Option<&'static str> {
     let description = stream.description();
     let video = description.tracks.iter().find(|track| track.kind() == TrackKind::Video);
-    if let Some(reason) = obstacle(video) {
+    if let Some(reason) = obstacle(video, types) {
         return Some(reason);
     }
     let video = video?;
+    if has_other_profile(video) {
+        return Some(OTHER_PROFILE);
+    }
     let held = stream.held();
-    let mut pictures = held.iter().filter(|unit| unit.head().track == video.id);
+    let pictures = held.iter().filter(|unit| unit.head().track == video.id);
     let few = pictures.clone().nth(ENOUGH_PICTURES).is_none();
-    let has_b_frames =
-        pictures.any(|unit| payload::has_b_slice(unit, &video.codec)) || few && announces_reordering(video);
-    has_b_frames.then_some(B_FRAMES)
+    let mut order = Order::of(video);
+    pictures.for_each(|unit| order.see(unit, &video.codec));
+    (order.is_broken || few && announces_reordering(video)).then_some(B_FRAMES)
+}
+
+/// Whether pictures are shown in another order than they are sent.
+///
+/// In H.264 the slices say so. In H.265 they do not, as a slice of two references need not look ahead: there the times
+/// of the pictures do, where the parameter sets allow for it.
+#[derive(Debug, Default)]
+struct Order {
+    is_strict: bool,
+    newest_us: Option<i64>,
+    is_broken: bool,
+}
+
+impl Order {
+    fn of(video: &Track) -> Self {
+        let is_strict = video.codec.video().is_some_and(|video| video.max_num_reorder == Some(0));
+        Self { is_strict, ..Self::default() }
+    }
+
+    fn see(&mut self, unit: &AccessUnit, codec: &Codec) {
+        if self.is_broken {
+            return;
+        }
+        self.is_broken = match codec {
+            Codec::H265 { .. } => {
+                let us = unit.head().pts.to_us();
+                let newest = self.newest_us.filter(|_| !unit.head().discontinuity);
+                self.newest_us = Some(newest.map_or(us, |newest| newest.max(us)));
+                !self.is_strict && newest.is_some_and(|newest| us < newest)
+            }
+            Codec::H264 { .. }
+            | Codec::Aac { .. }
+            | Codec::Opus { .. }
+            | Codec::G711 { .. }
+            | Codec::Generic { .. } => payload::has_b_slice(unit, codec),
+        };
+    }
 }
 
 /// With fewer pictures at hand, what the parameter sets announce counts: a stream that has just begun shows no B-frame
@@ -188,10 +241,7 @@ pub(super) fn obstacle_in(stream: &Stream) -> Option<&'static str> {
 const ENOUGH_PICTURES: usize = 5;
 
 fn announces_reordering(video: &Track) -> bool {
-    let Codec::H264 { sps, .. } = &video.codec else {
-        return false;
-    };
-    h264::Sps::parse(sps).and_then(|sps| sps.max_num_reorder_frames).is_some_and(|frames| frames > 0)
+    video.codec.video().and_then(|video| video.max_num_reorder).is_some_and(|frames| frames > 0)
 }
 
 /// Rates of a stream's video, measured on media time.

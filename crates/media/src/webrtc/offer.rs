@@ -31,8 +31,28 @@ const SECTIONS: usize = 66;
 /// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
 const H264: [(u8, u8, u32); 4] =
     [(127, 121, 0x42_001f), (108, 109, 0x42_e01f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+/// The H.265 payload type we take: payload, RTX, and of the main profile the main tier up to level 6.
+const H265: (u8, u8, [u8; 3]) = (102, 103, [1, 0, 180]);
 /// The name of the MediaStream of all tracks.
 const STREAM: &str = "cctv";
+
+/// Payload types of the video codecs as they are in [`media_proto::Codec`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct VideoTypes {
+    pub(super) h264: Option<Pt>,
+    pub(super) h265: Option<Pt>,
+}
+
+impl VideoTypes {
+    /// The payload type for this codec. None when the peer offered none.
+    pub(super) fn of(self, codec: &Codec) -> Option<Pt> {
+        match codec {
+            Codec::H264 { .. } => self.h264,
+            Codec::H265 { .. } => self.h265,
+            Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => None,
+        }
+    }
+}
 
 /// Payload types of the audio codecs as they are in [`media_proto::Codec`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,15 +72,16 @@ pub(super) struct Negotiated {
     pub(super) offer: String,
     /// The addresses offered to the peer.
     pub(super) offered: String,
-    /// The video sections with their H.264 payload type, in the order of the offer.
-    pub(super) video: Vec<(Mid, Pt)>,
+    /// The video sections of which one codec at least can be sent, in the order of the offer.
+    pub(super) video: Vec<(Mid, VideoTypes)>,
     pub(super) audio: Option<(Mid, AudioTypes)>,
 }
 
 impl Negotiated {
-    /// The peer wants video, but of no codec that can be sent.
-    pub(super) fn leaves_out_video(&self) -> bool {
-        self.video.is_empty() && self.answer.lines().any(|line| line.starts_with("m=video"))
+    /// What the peer takes of video; None when it wants no video.
+    pub(super) fn wanted_video(&self) -> Option<VideoTypes> {
+        let wants = has_video(&self.answer);
+        wants.then(|| self.video.first().map_or_else(VideoTypes::default, |(_, types)| *types))
     }
 }
 
@@ -83,6 +104,10 @@ fn sections_in(text: &str) -> usize {
     text.lines().filter(|line| line.starts_with("m=")).count()
 }
 
+fn has_video(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("m=video"))
+}
+
 /// The name in ICE of who wrote a session description.
 pub(super) fn ufrag(text: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default().trim().to_owned()
@@ -95,18 +120,56 @@ pub(super) struct Taken {
     pub(super) incoming: Vec<(Mid, Track)>,
 }
 
-/// Answers an offer of media to us: one video, one audio.
-pub(super) fn take(offer: SdpOffer, candidates: &Candidates, now: Instant) -> Result<Taken, Error> {
-    let mut negotiated = answer(offer, candidates, RTX_UNUSED, now)?;
-    // The server only receives, whatever the client could.
-    negotiated.answer = negotiated.answer.replace("a=sendrecv", "a=recvonly");
-    let incoming = incoming(&negotiated.rtc, &negotiated.answer);
-    let wants_video = negotiated.answer.lines().any(|line| line.starts_with("m=video"));
-    if incoming.is_empty() || wants_video && !incoming.iter().any(|(_, track)| track.id == VIDEO) {
-        let known = "publishing by WHIP takes H.264 (packetization-mode 1), Opus and G.711; the offer has none of them";
-        return Err(Error::Unsupported(known.into()));
+/// Answers an offer of media to us: one video, one audio. The answer has one video codec alone, so that the publisher can
+/// send no other: the one that the offer names first of those that can be taken.
+pub(super) fn take(offer: &str, candidates: &Candidates, now: Instant) -> Result<Taken, Error> {
+    let first = first_video(offer);
+    for video in [first, first.other()] {
+        let mut negotiated = answer_with(parse(offer)?, &[video], candidates, RTX_UNUSED, now)?;
+        // The server only receives, whatever the client could.
+        negotiated.answer = negotiated.answer.replace("a=sendrecv", "a=recvonly");
+        let incoming = incoming(&negotiated.rtc, &negotiated.answer);
+        let missing = has_video(&negotiated.answer) && !incoming.iter().any(|(_, track)| track.id == VIDEO);
+        if !incoming.is_empty() && !missing {
+            return Ok(Taken { negotiated, incoming });
+        }
     }
-    Ok(Taken { negotiated, incoming })
+    let known = "publishing by WHIP takes H.264 (packetization-mode 1), H.265 (main profile), Opus and G.711; the offer \
+                 has none of them";
+    Err(Error::Unsupported(known.into()))
+}
+
+/// A video codec that can be negotiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Video {
+    H264,
+    H265,
+}
+
+impl Video {
+    fn other(self) -> Self {
+        match self {
+            Self::H264 => Self::H265,
+            Self::H265 => Self::H264,
+        }
+    }
+}
+
+/// The codec that the first video section of an offer prefers: its payload types stand in that order (RFC 8866,
+/// section 5.14).
+fn first_video(offer: &str) -> Video {
+    let section = offer.split("m=video ").nth(1).unwrap_or_default();
+    let section = section.split("\nm=").next().unwrap_or_default();
+    let types = section.lines().next().unwrap_or_default().split_whitespace().skip(2);
+    let codec = |pt: &str| {
+        let name = section.lines().find_map(|line| line.strip_prefix("a=rtpmap:")?.strip_prefix(pt)?.strip_prefix(' '));
+        match name?.split('/').next()?.to_ascii_uppercase().as_str() {
+            "H264" => Some(Video::H264),
+            "H265" => Some(Video::H265),
+            _ => None,
+        }
+    };
+    types.into_iter().find_map(codec).unwrap_or(Video::H264)
 }
 
 /// Nothing is sent to a publisher that could be sent again.
@@ -123,7 +186,7 @@ fn incoming(rtc: &Rtc, answer: &str) -> Vec<(Mid, Track)> {
             continue;
         }
         let track = match media.kind() {
-            MediaKind::Video => h264_type(rtc, media.remote_pts()).map(|_| video_track()),
+            MediaKind::Video => video_track(video_types(rtc, media.remote_pts())),
             MediaKind::Audio => media.remote_pts().iter().find_map(|pt| audio_track(rtc, *pt)),
         };
         if let Some(track) = track.filter(|track| tracks.iter().all(|(_, known)| known.id != track.id)) {
@@ -134,9 +197,13 @@ fn incoming(rtc: &Rtc, answer: &str) -> Vec<(Mid, Track)> {
     tracks
 }
 
-fn video_track() -> Track {
-    let codec = Codec::H264 { sps: Bytes::new(), pps: Bytes::new() };
-    Track { id: VIDEO, codec, clock_rate: NonZeroU32::new(90_000).expect("it is not zero"), payload_type: 96 }
+fn video_track(types: VideoTypes) -> Option<Track> {
+    let codec = match (types.h264, types.h265) {
+        (Some(_), _) => Codec::H264 { sps: Bytes::new(), pps: Bytes::new() },
+        (None, Some(_)) => Codec::H265 { vps: Bytes::new(), sps: Bytes::new(), pps: Bytes::new() },
+        (None, None) => return None,
+    };
+    Some(Track { id: VIDEO, codec, clock_rate: NonZeroU32::new(90_000)?, payload_type: 96 })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; other codecs are not negotiated")]
@@ -158,6 +225,16 @@ pub(super) fn answer(
     rtx_packets: usize,
     now: Instant,
 ) -> Result<Negotiated, Error> {
+    answer_with(offer, &[Video::H264, Video::H265], candidates, rtx_packets, now)
+}
+
+fn answer_with(
+    offer: SdpOffer,
+    videos: &[Video],
+    candidates: &Candidates,
+    rtx_packets: usize,
+    now: Instant,
+) -> Result<Negotiated, Error> {
     let mut config = Rtc::builder()
         .set_ice_lite(true)
         .set_rtp_mode(true)
@@ -169,8 +246,12 @@ pub(super) fn answer(
         .enable_opus(true, false)
         .enable_pcmu(true, false)
         .enable_pcma(true, false);
-    for (payload, rtx, profile) in H264 {
+    for (payload, rtx, profile) in H264.into_iter().filter(|_| videos.contains(&Video::H264)) {
         config.codec_config().add_h264(payload.into(), Some(rtx.into()), true, profile);
+    }
+    if videos.contains(&Video::H265) {
+        let (payload, rtx, [profile, tier, level]) = H265;
+        config.codec_config().add_h265(payload.into(), Some(rtx.into()), profile, tier, level);
     }
     let mut rtc = config.build(now);
     for address in &candidates.udp {
@@ -206,7 +287,7 @@ fn not_offered(address: SocketAddr, error: &impl std::fmt::Display) -> Error {
     Error::Malformed(format!("cannot offer the address {address}: {error}"))
 }
 
-type Sections = (Vec<(Mid, Pt)>, Option<(Mid, AudioTypes)>);
+type Sections = (Vec<(Mid, VideoTypes)>, Option<(Mid, AudioTypes)>);
 
 fn sections(rtc: &Rtc, answer: &str) -> Sections {
     let mids = answer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
@@ -217,12 +298,23 @@ fn sections(rtc: &Rtc, answer: &str) -> Sections {
             continue;
         }
         match media.kind() {
-            MediaKind::Video => video.extend(h264_type(rtc, media.remote_pts()).map(|pt| (media.mid(), pt))),
+            MediaKind::Video => {
+                let types = video_types(rtc, media.remote_pts());
+                video.extend((types.h264.or(types.h265)).map(|_| (media.mid(), types)));
+            }
             MediaKind::Audio if audio.is_none() => audio = Some((media.mid(), audio_types(rtc, media.remote_pts()))),
             MediaKind::Audio => {}
         }
     }
     (video, audio)
+}
+
+fn video_types(rtc: &Rtc, offered: &[Pt]) -> VideoTypes {
+    let is_h265 = |pt: &&Pt| {
+        let params = rtc.codec_config().find(|params| params.pt() == **pt);
+        params.is_some_and(|params| params.spec().codec == format::Codec::H265)
+    };
+    VideoTypes { h264: h264_type(rtc, offered), h265: offered.iter().find(is_h265).copied() }
 }
 
 /// Baseline at packetization-mode 1 where it was offered: every browser takes any profile on it.

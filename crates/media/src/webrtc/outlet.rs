@@ -14,7 +14,7 @@ use str0m::{
 };
 
 use super::{
-    offer::AudioTypes,
+    offer::{AudioTypes, VideoTypes},
     payload,
     timeline::{Anchor, Timeline},
 };
@@ -34,6 +34,7 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct Outlet {
     mid: Mid,
+    video: VideoTypes,
     pt: Option<Pt>,
     timeline: Timeline,
     codec: Option<Arc<Codec>>,
@@ -54,27 +55,33 @@ struct Waiting {
 }
 
 impl Outlet {
-    /// A video track of H.264.
-    pub(super) fn video(mid: Mid, pt: Pt, epoch: Instant) -> Self {
-        Self::new(mid, Some(pt), 90_000, epoch)
+    /// A video track on which the peer takes these codecs; which it is comes with [`Outlet::set_video`].
+    pub(super) fn video(mid: Mid, types: VideoTypes, epoch: Instant) -> Self {
+        Self::new(mid, types, 90_000, epoch)
     }
 
     /// An audio track; its codec comes with [`Outlet::set_audio`].
     pub(super) fn audio(mid: Mid, epoch: Instant) -> Self {
-        Self::new(mid, None, 48_000, epoch)
+        Self::new(mid, VideoTypes::default(), 48_000, epoch)
     }
 
-    fn new(mid: Mid, pt: Option<Pt>, rate: u32, epoch: Instant) -> Self {
+    fn new(mid: Mid, video: VideoTypes, rate: u32, epoch: Instant) -> Self {
         let timeline = Timeline::new(rate, epoch, rand::random(), rand::random());
-        Self { mid, pt, timeline, codec: None, source: None, waiting: VecDeque::new(), begun: 0 }
+        Self { mid, video, pt: None, timeline, codec: None, source: None, waiting: VecDeque::new(), begun: 0 }
     }
 
     pub(super) fn mid(&self) -> Mid {
         self.mid
     }
 
+    /// What the peer takes of video.
+    pub(super) fn video_types(&self) -> VideoTypes {
+        self.video
+    }
+
     pub(super) fn set_video(&mut self, source: &Stream, track: &Track) {
         self.come_from(source);
+        self.pt = self.video.of(&track.codec);
         self.set_codec(&track.codec);
     }
 

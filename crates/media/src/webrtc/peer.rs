@@ -91,7 +91,7 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(negotiated: Negotiated, shared: Arc<Shared>, now: Instant) -> Self {
-        let video = negotiated.video.into_iter().map(|(mid, pt)| Outlet::video(mid, pt, now)).collect();
+        let video = negotiated.video.into_iter().map(|(mid, types)| Outlet::video(mid, types, now)).collect();
         let audio = negotiated.audio.map(|(mid, types)| (Outlet::audio(mid, now), types));
         Self {
             rtc: negotiated.rtc,

@@ -37,11 +37,10 @@ impl Trial {
     /// # Errors
     /// What [`super::Engine::whep`] and [`super::Engine::whip`] say of the offer.
     pub fn new(offer: &str, role: Role) -> Result<Self, Error> {
-        let parsed = offer::parse(offer)?;
         let (candidates, now) = (Candidates { udp: vec![HERE], tcp: vec![HERE] }, Instant::now());
         let negotiated = match role {
-            Role::Read => offer::answer(parsed, &candidates, RTX_PACKETS, now)?,
-            Role::Publish => offer::take(parsed, &candidates, now)?.negotiated,
+            Role::Read => offer::answer(offer::parse(offer)?, &candidates, RTX_PACKETS, now)?,
+            Role::Publish => offer::take(offer, &candidates, now)?.negotiated,
         };
         Ok(Self { rtc: negotiated.rtc, offer: offer.to_owned(), answer: negotiated.answer })
     }

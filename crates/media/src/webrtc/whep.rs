@@ -58,7 +58,8 @@ impl Whep {
         let Some(viewing) = &mut self.viewing else {
             return true;
         };
-        let obstacle = feeds.get(viewing.stream().key()).and_then(|feed| feed.obstacle());
+        let types = peer.video.first().map(Outlet::video_types);
+        let obstacle = feeds.get(viewing.stream().key()).zip(types).and_then(|(feed, types)| feed.obstacle(types));
         let audio = peer.audio.as_mut().map(|(outlet, types)| (outlet, *types));
         let video = peer.video.first_mut().filter(|_| obstacle.is_none() && !relieved);
         let flow = viewing.flow(now, video, audio);
@@ -72,7 +73,8 @@ impl Whep {
         let (Some(relief), Some(outlet)) = (&mut self.relief, outlet) else {
             return false;
         };
-        if feeds.get(relief.viewing.stream().key()).is_some_and(|feed| feed.obstacle().is_some()) {
+        let types = outlet.video_types();
+        if feeds.get(relief.viewing.stream().key()).is_some_and(|feed| feed.obstacle(types).is_some()) {
             self.sub = None;
             self.end_relief(key, feeds);
             return false;

@@ -11,6 +11,7 @@ use str0m::{
     Candidate, Event, Input, Output, Rtc,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelId,
+    format::Codec,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid},
     net::{Protocol, Receive},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) torn: usize,
     /// Times a frame did not follow the one before.
     pub(crate) breaks: usize,
+    /// The frames of H.265, with start codes.
+    pub(crate) h265: Vec<Vec<u8>>,
 }
 
 /// One client connection.
@@ -53,9 +56,14 @@ pub(crate) struct Viewer {
 impl Viewer {
     /// A client that wants `tracks` videos, with the data channel of a wall where there is to be one.
     pub(crate) async fn new(tracks: usize, ctl: bool) -> (Self, String) {
+        Self::of((true, false), tracks, ctl).await
+    }
+
+    /// A client that takes H.264 and H.265 or only one of them.
+    pub(crate) async fn of((h264, h265): (bool, bool), tracks: usize, ctl: bool) -> (Self, String) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let codecs = Rtc::builder().clear_codecs().enable_h264(true).enable_opus(true, false);
+        let codecs = Rtc::builder().clear_codecs().enable_h264(h264).enable_h265(h265).enable_opus(true, false);
         let mut rtc = Box::new(codecs.build(Instant::now()));
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         let mut api = rtc.sdp_api();
@@ -174,11 +182,15 @@ impl Viewer {
             Event::MediaData(data) => {
                 let track = self.mids.iter().position(|mid| *mid == data.mid).unwrap();
                 let seen = &mut self.seen[track];
+                seen.breaks += usize::from(!data.contiguous);
+                if data.params.spec().codec == Codec::H265 {
+                    seen.h265.push(data.data.to_vec());
+                    return;
+                }
                 match Picture::read(&data.data) {
                     Some(picture) => seen.pictures.push(picture),
                     None => seen.torn += 1,
                 }
-                seen.breaks += usize::from(!data.contiguous);
             }
             _ => {}
         }

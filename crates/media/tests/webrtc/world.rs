@@ -208,7 +208,16 @@ impl World {
 
     /// A connected wall of one window.
     pub(crate) async fn wall(&self, window: &str, slots: usize) -> (Viewer, SessionId) {
-        let (mut viewer, offer) = Viewer::new(slots, true).await;
+        self.wall_of(Viewer::new(slots, true).await, window, slots).await
+    }
+
+    /// A connected wall of a client that made this offer.
+    pub(crate) async fn wall_of(
+        &self,
+        (mut viewer, offer): (Viewer, String),
+        window: &str,
+        slots: usize,
+    ) -> (Viewer, SessionId) {
         let request = wall::Request { offer, slots, window_id: window.into(), caller: caller() };
         let opened = self.engine.open_wall(request, meta()).await.unwrap();
         viewer.answered(&opened.answer);

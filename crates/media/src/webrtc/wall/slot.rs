@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{Camera, Rendition, SessionId};
-use media_proto::{Codec, h264};
+use media_proto::track::Video;
 use tokio::task::AbortHandle;
 
 use super::{
@@ -206,7 +206,7 @@ impl Slot {
         let Some(Shown { rendition, viewing }) = &mut self.shown else {
             return Flowed::default();
         };
-        if let Some(reason) = feeds.get(viewing.stream().key()).and_then(|feed| feed.obstacle()) {
+        if let Some(reason) = feeds.get(viewing.stream().key()).and_then(|feed| feed.obstacle(outlet.video_types())) {
             let rendition = *rendition;
             return Flowed { say: self.evade(rendition, reason, hub, viewer, outlet, feeds), lost: 0 };
         }
@@ -307,7 +307,7 @@ impl Slot {
             return false;
         };
         let key = next.viewing.stream().key();
-        if feeds.get(key).is_some_and(|feed| feed.obstacle().is_some()) {
+        if feeds.get(key).is_some_and(|feed| feed.obstacle(outlet.video_types()).is_some()) {
             self.unsuitable.push(next.rendition);
             self.next = None;
             feeds.unwatch(key, viewer);
@@ -466,21 +466,16 @@ fn word(rendition: Rendition) -> &'static str {
     }
 }
 
-fn sps(viewing: &Viewing) -> Option<h264::Sps> {
-    match &viewing.video_track()?.codec {
-        Codec::H264 { sps, .. } => h264::Sps::parse(sps),
-        Codec::H265 { .. } | Codec::Aac { .. } | Codec::Opus { .. } | Codec::G711 { .. } | Codec::Generic { .. } => {
-            None
-        }
-    }
+fn video(viewing: &Viewing) -> Option<Video> {
+    viewing.video_track()?.codec.video()
 }
 
 fn size(viewing: &Viewing) -> Option<(u32, u32)> {
-    sps(viewing).map(|sps| (sps.width, sps.height))
+    video(viewing).map(|video| (video.width, video.height))
 }
 
 fn codec(viewing: &Viewing) -> Option<String> {
-    sps(viewing).map(|sps| sps.codec_string())
+    video(viewing).map(|video| video.codec_string)
 }
 
 /// The place of a slot in the feeds.
