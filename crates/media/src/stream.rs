@@ -178,21 +178,27 @@ impl Stream {
 
     /// Appends one unit. Never waits for anyone.
     pub fn push(&self, unit: AccessUnit) {
-        self.0.counters.inbound_bytes.fetch_add(unit.size() as u64, Ordering::Relaxed);
-        if self.ring().push(unit) {
-            self.0.counters.gops_truncated.fetch_add(1, Ordering::Relaxed);
-            self.request_keyframe();
-        }
-        self.0.pushed.notify_waiters();
+        self.append(unit);
     }
 
     /// Appends one unit of a source and notes that the source is up.
     pub fn push_online(&self, unit: AccessUnit) {
-        let counts = self.ring().counts_as_life(unit.head().track);
-        self.push(unit);
-        if counts && *self.0.state.borrow() != State::Online {
+        let shows_life = self.append(unit);
+        if shows_life && *self.0.state.borrow() != State::Online {
             self.set_state(State::Online);
         }
+    }
+
+    /// Appends one unit; whether it shows that the source is alive.
+    fn append(&self, unit: AccessUnit) -> bool {
+        self.0.counters.inbound_bytes.fetch_add(unit.size() as u64, Ordering::Relaxed);
+        let pushed = self.ring().push(unit);
+        if pushed.truncated {
+            self.0.counters.gops_truncated.fetch_add(1, Ordering::Relaxed);
+            self.request_keyframe();
+        }
+        self.0.pushed.notify_waiters();
+        pushed.shows_life
     }
 
     /// Waits for the next push, change or end. Enable it before looking for what is there: an output that serves many
@@ -334,8 +340,12 @@ impl Subscription {
 
     /// Waits for the next unit, a changed description, a gap, or the end.
     pub async fn pull(&mut self) -> Pulled {
-        let stream = self.stream.clone();
         loop {
+            // Mostly this is called because something was pushed.
+            if let Some(pulled) = self.try_pull() {
+                return pulled;
+            }
+            let stream = self.stream.clone();
             let mut pushed = std::pin::pin!(stream.0.pushed.notified());
             // Before the look, or a push between look and wait is missed.
             pushed.as_mut().enable();

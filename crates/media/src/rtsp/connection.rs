@@ -22,7 +22,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, field, info, warn};
@@ -165,32 +165,62 @@ impl Connection {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let step = async {
-                self.drain().await?;
-                tokio::select! {
-                    read = self.read.read_buf(self.proto.space()) => self.read_some(read),
-                    event = next_event(&mut self.role) => self.event(event).await,
-                    report = self.reports.1.recv() => {
-                        self.report(report.unwrap_or_default());
-                        Ok(())
-                    }
-                    _ = tick.tick() => self.tick().await,
-                }
+            let step = match &self.role {
+                Role::Feeds(feed) => self.feed(Arc::clone(feed), &mut tick).await,
+                Role::None | Role::Reads(_) | Role::Announces { .. } => self.step(&mut tick).await,
             };
-            if let Err(ending) = step.await {
+            if let Err(ending) = step {
                 return ending;
             }
         }
     }
 
+    /// Waits for one thing and does it. What is looked at first cannot be kept waiting by what comes after it.
+    async fn step(&mut self, tick: &mut Interval) -> Result<(), Ending> {
+        self.drain().await?;
+        tokio::select! {
+            biased;
+            _ = tick.tick() => self.tick().await,
+            read = self.read.read_buf(self.proto.space()) => self.read_some(read),
+            report = self.reports.1.recv(), if !self.registrations.is_empty() => {
+                self.report(report.unwrap_or_default());
+                Ok(())
+            }
+            event = next_event(&mut self.role) => self.event(event).await,
+        }
+    }
+
+    /// The same as long as packets of a publisher come: for the rest it waits once, not anew after each read.
+    async fn feed(&mut self, feed: Arc<Feed>, tick: &mut Interval) -> Result<(), Ending> {
+        let mut event = pin!(feed.next());
+        while matches!(&self.role, Role::Feeds(now) if Arc::ptr_eq(now, &feed)) {
+            self.drain().await?;
+            tokio::select! {
+                biased;
+                _ = tick.tick() => self.tick().await?,
+                came = &mut event => {
+                    event.set(feed.next());
+                    self.event(came).await?;
+                }
+                read = self.read.read_buf(self.proto.space()) => self.read_some(read)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Does what the protocol machine wants done.
     async fn drain(&mut self) -> Result<(), Ending> {
         loop {
-            match self.proto.poll(Instant::now()) {
+            let now = Instant::now();
+            let output = match &self.role {
+                Role::Feeds(feed) => feed.take(now, || self.proto.poll(now)),
+                Role::None | Role::Reads(_) | Role::Announces { .. } => self.proto.poll(now),
+            };
+            match output {
                 Output::Nothing => return Ok(()),
                 Output::Send(bytes) => self.send(&bytes).await?,
                 Output::Ask(ask) => self.answer(*ask).await?,
-                Output::Packet { track, rtcp, data } => self.packet(track, rtcp, data),
+                Output::Packet { rtcp, data, .. } => self.packet(rtcp, &data),
                 Output::Closed => return Err(Ending::Wanted("the client ended it")),
                 Output::Broken(error) => return Err(Ending::Fault(error.to_string())),
             }
@@ -282,13 +312,10 @@ impl Connection {
         Ok(())
     }
 
-    fn packet(&mut self, track: TrackId, rtcp: bool, data: Bytes) {
-        match &mut self.role {
-            Role::Feeds(feed) if rtcp => feed.rtcp(track, &data),
-            Role::Feeds(feed) => feed.rtp(track, data),
-            Role::Reads(watch) if rtcp => watch.report(&data),
-            // A reader's RTP, or packets before RECORD, mean nothing.
-            Role::Reads(_) | Role::None | Role::Announces { .. } => {}
+    /// Takes a packet of someone who does not publish: a reader's RTP, or packets before RECORD, mean nothing.
+    fn packet(&mut self, rtcp: bool, data: &[u8]) {
+        if let (Role::Reads(watch), true) = (&mut self.role, rtcp) {
+            watch.report(data);
         }
     }
 
@@ -516,8 +543,7 @@ fn wrong_order() -> Denied {
 async fn next_event(role: &mut Role) -> Event {
     match role {
         Role::Reads(watch) => watch.next().await,
-        Role::Feeds(feed) => feed.next().await,
-        Role::None | Role::Announces { .. } => std::future::pending().await,
+        Role::None | Role::Announces { .. } | Role::Feeds(_) => std::future::pending().await,
     }
 }
 

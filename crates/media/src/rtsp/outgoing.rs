@@ -18,6 +18,7 @@ use media_proto::{
     },
 };
 use rand::RngExt as _;
+use smallvec::SmallVec;
 
 use super::{reader::Addresses, registry::wall_now};
 
@@ -29,6 +30,8 @@ const SMALL_PAYLOAD: usize = 1150;
 const SLEW_US: i64 = 2_000;
 /// The wall clock of the source has jumped when it is this far off.
 const JUMP_US: i64 = 1_000_000;
+/// Headers of a unit that need no memory of their own: more than most pictures have.
+const HEADERS_AT_HAND: usize = 16;
 const RTP_HEADER: usize = 12;
 const INTERLEAVED_HEADER: usize = 4;
 
@@ -54,7 +57,7 @@ pub(super) struct Outgoing {
 /// The packets of one unit with their headers: interleaved header and RTP header.
 #[derive(Debug)]
 pub(super) struct Stamped<'a> {
-    pub(super) headers: Vec<[u8; INTERLEAVED_HEADER + RTP_HEADER]>,
+    pub(super) headers: SmallVec<[[u8; INTERLEAVED_HEADER + RTP_HEADER]; HEADERS_AT_HAND]>,
     pub(super) packets: Cow<'a, [RtpPacket]>,
 }
 

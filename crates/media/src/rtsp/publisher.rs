@@ -3,12 +3,16 @@
 use std::{
     convert::Infallible,
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use media_proto::{Track, TrackId, TrackKind, ingest::Ingest};
+use domain::WallTime;
+use media_proto::{Track, TrackId, TrackKind, ingest::Ingest, rtsp::server::Output};
 use tokio::{sync::Notify, time::sleep_until};
 
 use super::{
@@ -63,31 +67,42 @@ impl Feed {
         self.state().ingest.reorder(track);
     }
 
-    /// Takes an RTP packet.
-    pub(super) fn rtp(&self, track: TrackId, data: Bytes) {
-        let numbers = &self.session.numbers;
-        numbers.inbound_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        numbers.inbound_rtp_packets.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.state();
-        let now = Instant::now();
-        state.heard = now;
-        if state.ingest.rtp(now, wall_now(), track, data).is_err() {
-            numbers.inbound_rtp_packets_in_error.fetch_add(1, Ordering::Relaxed);
+    /// Takes packets out of `outputs` up to something else, which it returns. They count as one arrival: they were read at
+    /// once.
+    pub(super) fn take(&self, now: Instant, mut outputs: impl FnMut() -> Output) -> Output {
+        let mut output = outputs();
+        if !matches!(output, Output::Packet { .. }) {
+            return output;
         }
-        self.forward(&mut state);
-        if state.ingest.wake_at().is_some() {
-            self.waits.notify_one();
+        let mut intake = self.intake(now);
+        while let Output::Packet { track, rtcp, data } = output {
+            if rtcp {
+                intake.rtcp(track, &data);
+            } else {
+                intake.rtp(track, data);
+            }
+            output = outputs();
         }
+        intake.finish();
+        output
     }
 
-    /// Takes an RTCP packet.
+    /// Takes an RTP packet that came as a datagram.
+    pub(super) fn rtp(&self, track: TrackId, data: Bytes) {
+        let mut intake = self.intake(Instant::now());
+        intake.rtp(track, data);
+        intake.finish();
+    }
+
+    /// Takes an RTCP packet that came as a datagram.
     pub(super) fn rtcp(&self, track: TrackId, data: &[u8]) {
-        let numbers = &self.session.numbers;
-        numbers.inbound_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        numbers.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
-        if self.state().ingest.rtcp(Instant::now(), wall_now(), track, data).is_err() {
-            numbers.inbound_rtcp_packets_in_error.fetch_add(1, Ordering::Relaxed);
-        }
+        let mut intake = self.intake(Instant::now());
+        intake.rtcp(track, data);
+        intake.finish();
+    }
+
+    fn intake(&self, now: Instant) -> Intake<'_> {
+        Intake { feed: self, state: self.state(), now, wall: wall_now(), seen: Seen::default() }
     }
 
     /// The receiver reports that are due. Brings the numbers of the session up to date, too.
@@ -158,5 +173,64 @@ impl Feed {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Packets that arrived together. What they make goes into the stream when the last one is in.
+struct Intake<'a> {
+    feed: &'a Feed,
+    state: MutexGuard<'a, State>,
+    now: Instant,
+    wall: WallTime,
+    seen: Seen,
+}
+
+/// What arrived together.
+#[derive(Default)]
+struct Seen {
+    bytes: u64,
+    rtp: u64,
+    rtp_in_error: u64,
+    rtcp: u64,
+    rtcp_in_error: u64,
+}
+
+impl Intake<'_> {
+    fn rtp(&mut self, track: TrackId, data: Bytes) {
+        self.seen.bytes += data.len() as u64;
+        self.seen.rtp += 1;
+        let taken = self.state.ingest.rtp(self.now, self.wall, track, data);
+        self.seen.rtp_in_error += u64::from(taken.is_err());
+    }
+
+    fn rtcp(&mut self, track: TrackId, data: &[u8]) {
+        self.seen.bytes += data.len() as u64;
+        self.seen.rtcp += 1;
+        let taken = self.state.ingest.rtcp(self.now, self.wall, track, data);
+        self.seen.rtcp_in_error += u64::from(taken.is_err());
+    }
+
+    /// Counts what came and hands on what it made.
+    fn finish(mut self) {
+        let Self { feed, state, now, seen, .. } = &mut self;
+        let numbers = &feed.session.numbers;
+        let add = |counter: &AtomicU64, count: u64| {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        };
+        add(&numbers.inbound_bytes, seen.bytes);
+        add(&numbers.inbound_rtp_packets, seen.rtp);
+        add(&numbers.inbound_rtp_packets_in_error, seen.rtp_in_error);
+        add(&numbers.inbound_rtcp_packets, seen.rtcp);
+        add(&numbers.inbound_rtcp_packets_in_error, seen.rtcp_in_error);
+        if seen.rtp == 0 {
+            return;
+        }
+        state.heard = *now;
+        feed.forward(state);
+        if state.ingest.wake_at().is_some() {
+            feed.waits.notify_one();
+        }
     }
 }

@@ -167,8 +167,9 @@ impl Watch {
     ) -> Result<u64, Ending> {
         match pulled {
             Pulled::Unit(unit) => {
-                let reported = self.report_if_due(write, shared).await?;
-                Ok(reported + self.send_unit(&unit, write, shared).await?)
+                let now = Instant::now();
+                let reported = self.report_if_due(now, write, shared).await?;
+                Ok(reported + self.send_unit(&unit, now, write, shared).await?)
             }
             Pulled::Gap(units) => {
                 self.note_gap(units);
@@ -188,7 +189,7 @@ impl Watch {
                 return Err(Ending::Wanted("the stream has been down for 10 s"));
             }
         }
-        self.report_if_due(write, shared).await
+        self.report_if_due(Instant::now(), write, shared).await
     }
 
     /// Takes a report of the client.
@@ -229,6 +230,7 @@ impl Watch {
     async fn send_unit(
         &mut self,
         unit: &AccessUnit,
+        now: Instant,
         write: &mut OwnedWriteHalf,
         shared: &Shared,
     ) -> Result<u64, Ending> {
@@ -249,7 +251,7 @@ impl Watch {
             (false, true) => Need::Earlier,
             (false, false) => Need::Gop,
         };
-        if !player.thinning.lets_through(Instant::now(), need) {
+        if !player.thinning.lets_through(now, need) {
             outgoing.note_loss();
             self.count_discarded(1);
             return Ok(0);
@@ -312,8 +314,12 @@ impl Watch {
         Ok(())
     }
 
-    async fn report_if_due(&mut self, write: &mut OwnedWriteHalf, shared: &Shared) -> Result<u64, Ending> {
-        let now = Instant::now();
+    async fn report_if_due(
+        &mut self,
+        now: Instant,
+        write: &mut OwnedWriteHalf,
+        shared: &Shared,
+    ) -> Result<u64, Ending> {
         let Some(player) = self.player.as_mut().filter(|player| player.next_report <= now) else {
             return Ok(0);
         };
@@ -343,7 +349,7 @@ impl Player {
         }
         match self.held.take() {
             Some(unit) => {
-                self.pace.sent(unit.head().arrived, Instant::now());
+                self.pace.sent(unit.head().arrived);
                 Pulled::Unit(unit)
             }
             None => std::future::pending().await,
@@ -362,7 +368,11 @@ impl Pace {
         }
     }
 
-    fn sent(&mut self, arrived: Instant, now: Instant) {
+    fn sent(&mut self, arrived: Instant) {
+        if matches!(self, Self::None) {
+            return;
+        }
+        let now = Instant::now();
         let live = now.saturating_duration_since(arrived) <= BURST_OVER;
         match self {
             Self::None => {}

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
 use tokio::{
     io::AsyncWriteExt as _,
     net::tcp::OwnedWriteHalf,
@@ -21,6 +22,8 @@ use crate::datagrams::Datagram;
 
 /// The most slices of one vectored write (`IOV_MAX` of Linux).
 const SLICES_MAX: usize = 1024;
+/// Slices of a unit that need no memory of their own: 16 packets, more than most pictures have.
+const SLICES_AT_HAND: usize = 32;
 /// Datagrams that go out in a row; between rows the client's socket gets time to be emptied.
 const DATAGRAM_ROW: usize = 32;
 const ROW_PAUSE: Duration = Duration::from_millis(1);
@@ -32,31 +35,41 @@ pub(super) async fn write_packets(
     stamped: &Stamped<'_>,
     limit: Duration,
 ) -> Result<u64, Ending> {
-    let mut slices = Vec::with_capacity(stamped.headers.len() * 2);
+    let mut slices: SmallVec<[IoSlice<'_>; SLICES_AT_HAND]> = SmallVec::new();
     for (header, packet) in stamped.headers.iter().zip(stamped.packets.iter()) {
         slices.push(IoSlice::new(header));
         slices.push(IoSlice::new(&packet.payload));
     }
-    match timeout(limit, write_slices(write, &mut slices)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+    let total = slices.iter().map(|slice| slice.len() as u64).sum();
+    // Mostly the socket takes all of it at once, and no timer is needed.
+    let row = slices.get(..SLICES_MAX).unwrap_or(&slices);
+    let written = match write.try_write_vectored(row) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) => return Err(Ending::io(&error)),
+    };
+    let mut rest = &mut slices[..];
+    IoSlice::advance_slices(&mut rest, written);
+    if rest.is_empty() {
+        return Ok(total);
+    }
+    match timeout(limit, write_slices(write, rest)).await {
+        Ok(Ok(())) => Ok(total),
         Ok(Err(error)) => Err(Ending::io(&error)),
         Err(_) => Err(too_slow(limit)),
     }
 }
 
-async fn write_slices(write: &mut OwnedWriteHalf, slices: &mut [IoSlice<'_>]) -> io::Result<u64> {
-    let mut rest = slices;
-    let mut total = 0;
+async fn write_slices(write: &mut OwnedWriteHalf, mut rest: &mut [IoSlice<'_>]) -> io::Result<()> {
     while !rest.is_empty() {
         let row = rest.get(..SLICES_MAX).unwrap_or(rest);
         let written = write.write_vectored(row).await?;
-        if written == 0 && row.iter().any(|slice| !slice.is_empty()) {
+        if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        total += written as u64;
         IoSlice::advance_slices(&mut rest, written);
     }
-    Ok(total)
+    Ok(())
 }
 
 /// What became of the datagrams of a unit.

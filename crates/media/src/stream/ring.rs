@@ -60,6 +60,15 @@ pub(super) enum Read {
     End,
 }
 
+/// What a push did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pushed {
+    /// The current GOP had to go because it was too large.
+    pub(super) truncated: bool,
+    /// The source is alive: sound alone does not prove it of a camera that should send pictures.
+    pub(super) shows_life: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     units: VecDeque<AccessUnit>,
@@ -99,11 +108,6 @@ impl Ring {
         }
     }
 
-    /// Sound alone does not prove a camera alive that should send pictures.
-    pub(super) fn counts_as_life(&self, track: TrackId) -> bool {
-        self.video.is_none_or(|video| video == track)
-    }
-
     pub(super) fn last_sign_of_life(&self) -> Option<Instant> {
         match self.video {
             Some(_) => self.last_video,
@@ -125,8 +129,8 @@ impl Ring {
         }
     }
 
-    /// Appends. True when the current GOP had to go because it was too large.
-    pub(super) fn push(&mut self, unit: AccessUnit) -> bool {
+    /// Appends.
+    pub(super) fn push(&mut self, unit: AccessUnit) -> Pushed {
         let head = *unit.head();
         self.note_arrival(head.track, head.arrived);
         if self.begins_gop(&unit) {
@@ -134,7 +138,8 @@ impl Ring {
         }
         self.bytes += unit.size();
         self.units.push_back(unit);
-        self.shrink(head.arrived)
+        let truncated = self.shrink(head.arrived);
+        Pushed { truncated, shows_life: self.video.is_none_or(|video| video == head.track) }
     }
 
     pub(super) fn end(&mut self) {
