@@ -45,6 +45,26 @@ pub fn h265() -> Result<PathBuf> {
     )
 }
 
+/// H.264 baseline of noise, 1920×1080, one picture per second, each third a keyframe of more than 4 MB, 6 s, no sound. MP4.
+///
+/// # Errors
+/// When ffmpeg is missing or fails.
+pub fn large_keyframes() -> Result<PathBuf> {
+    let noise = "-vf fps=1,scale=1920:1080,noise=alls=100:allf=t+u -t 6";
+    make(
+        "large-keyframes-e1.mp4",
+        &format!("{noise} -c:v libx264 -preset ultrafast -profile:v baseline -qp 4 -g 3 -an"),
+    )
+}
+
+/// Like [`baseline`], with five pictures per second and a keyframe every other second, 20 s.
+///
+/// # Errors
+/// When ffmpeg is missing or fails.
+pub fn five_fps() -> Result<PathBuf> {
+    make("five-fps-e1.mp4", "-vf fps=5 -t 20 -c:v libx264 -preset ultrafast -profile:v baseline -g 10 -b:v 300k -an")
+}
+
 fn make(name: &str, encoder: &str) -> Result<PathBuf> {
     let path = workspace::cache("clips")?.join(name);
     if path.exists() {

@@ -5,6 +5,7 @@
 
 pub mod clip;
 pub mod hls_check;
+pub mod line;
 pub mod loadgen;
 pub mod picture;
 pub mod ports;

@@ -3,8 +3,10 @@
 
 mod churn;
 mod configuration;
+mod extremes;
 mod faults;
 mod hls;
+mod lines;
 mod load;
 mod metrics;
 mod players;
