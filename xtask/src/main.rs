@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod compare;
 mod fuzz;
+mod soak;
 mod tidy;
 
 use std::{
@@ -31,6 +32,8 @@ enum Task {
     },
     /// The server beside others on the same work, measured by an independent load generator.
     Compare(compare::Compare),
+    /// Long runs: what must still hold after hours.
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Compare(wanted) => compare::run(&wanted),
+        Task::Soak(wanted) => soak::run(&root, &wanted),
         Task::Fuzz { target, seconds } => fuzz::run(&root, &target, seconds),
     };
     match done {

@@ -1,10 +1,13 @@
-//! Runs every fuzz target over its committed corpus and over mutations of it, for a bounded time.
+//! Runs every fuzz target over its committed corpus and over mutations of it.
 //!
-//! Mutation `n` of a target is the same in each run and on each machine; only how many there are depends on the time.
+//! Mutation `n` of a target is the same in each run and on each machine. With `CORPUS_SECONDS` set, as `cargo xtask soak
+//! fuzz` does, new ones are made for so long, and the summary says where the next run can go on (`CORPUS_FIRST`).
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    fs, panic,
+    env, fs,
+    ops::Range,
+    panic,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -16,9 +19,10 @@ mod targets;
 
 use targets::{TARGETS, Target};
 
-/// How long a target is given mutations, and how many it gets however slow the machine is.
-const TIME: Duration = Duration::from_secs(2);
-const MUTATIONS_MIN: u64 = 300;
+/// The mutations of each target.
+const MUTATIONS: u64 = 1_500;
+/// The mutations of a target after which the others get their turn in a long run.
+const TURN: u64 = 1_000;
 /// The most bytes of a mutation.
 const BYTES_MAX: usize = 8 << 10;
 /// The most bytes of the corpus of one target: seeds are small.
@@ -68,37 +72,52 @@ fn corpus(name: &str) -> Vec<PathBuf> {
     files
 }
 
-fn check(name: &str, target: Target) {
+fn survives(target: Target, bytes: &[u8]) -> bool {
+    panic::catch_unwind(|| target(bytes)).is_ok()
+}
+
+fn check(name: &str, target: Target, mutations: Range<u64>) {
     let files = corpus(name);
     let seeds: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     assert!(!seeds.is_empty(), "{name} has no corpus");
     for (file, seed) in files.iter().zip(&seeds) {
-        let survived = panic::catch_unwind(|| target(seed)).is_ok();
-        assert!(survived, "{} breaks {name}", file.display());
+        assert!(survives(target, seed), "{} breaks {name}", file.display());
     }
-    let began = Instant::now();
-    let mut number = 0;
-    while number < MUTATIONS_MIN || began.elapsed() < TIME {
-        number += 1;
+    for number in mutations {
         let mutation = Numbers(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).mutation(&seeds);
-        let survived = panic::catch_unwind(|| target(&mutation)).is_ok();
-        assert!(survived, "mutation {number} breaks {name}: \"{}\"", mutation.escape_ascii());
+        assert!(survives(target, &mutation), "mutation {number} breaks {name}: \"{}\"", mutation.escape_ascii());
     }
 }
 
-#[test]
-fn every_target_survives_its_corpus_and_mutations_of_it() {
-    // One thread for each core, so that the time is spent and not waited for.
+/// Every target with these mutations, on one thread for each core.
+fn check_all(mutations: &Range<u64>) {
     let lanes = thread::available_parallelism().unwrap().get();
     thread::scope(|scope| {
         for lane in 0..lanes {
             scope.spawn(move || {
                 for (name, target) in TARGETS.iter().skip(lane).step_by(lanes) {
-                    check(name, *target);
+                    check(name, *target, mutations.clone());
                 }
             });
         }
     });
+}
+
+fn number_in(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+#[test]
+fn every_target_survives_its_corpus_and_mutations_of_it() {
+    let Some(seconds) = number_in("CORPUS_SECONDS") else { return check_all(&(1..MUTATIONS + 1)) };
+    let began = Instant::now();
+    let first = number_in("CORPUS_FIRST").unwrap_or(1);
+    let mut next = first;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        check_all(&(next..next + TURN));
+        next += TURN;
+    }
+    println!("{} targets survived {} mutations each; the next is CORPUS_FIRST={next}", TARGETS.len(), next - first);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod process;
 pub mod program;
 pub mod rtsp;
 pub mod server;
+pub mod soak;
 pub mod workspace;
 
 pub use program::Child;

@@ -94,7 +94,8 @@ pub(super) struct Worker {
 }
 
 struct Member {
-    peer: Peer,
+    /// Large, and a map keeps room for as many as there ever were.
+    peer: Box<Peer>,
     session: Session,
 }
 
@@ -309,7 +310,7 @@ impl Worker {
         self.next_key += 1;
         let now = Instant::now();
         let key = self.next_key;
-        let peer = Peer::new(negotiated, shared, now);
+        let peer = Box::new(Peer::new(negotiated, shared, now));
         tracing::debug!(session.id = %peer.shared.meta.id, "a WebRTC session was opened");
         self.ids.insert(peer.shared.meta.id, key);
         self.by_ufrag.insert(peer.ufrag.clone(), key);

@@ -9,7 +9,7 @@ use testkit::{clip, hls_check, program, server::Cctv, workspace};
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::site::publishing;
+use crate::site::{publishing, turn};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Bytes of the keyframes of [`clip::large_keyframes`], at least.
@@ -31,6 +31,7 @@ async fn hashes(input: &[&str], pictures: Option<&str>) -> Vec<String> {
 
 #[tokio::test]
 async fn a_keyframe_of_four_megabytes_reaches_the_readers_of_rtsp_and_hls_whole() {
+    let _turn = turn().await;
     let clip = clip::large_keyframes().unwrap();
     let file = clip.display().to_string();
     let sizes = ["-v", "error", "-show_entries", "packet=size,flags", "-of", "csv=p=0", &file];
@@ -71,6 +72,7 @@ async fn five_pictures_a_second_are_live_and_keep_the_rules_of_low_latency_hls()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_cameras_that_start_at_once_are_all_online() {
+    let _turn = turn().await;
     let plans: Vec<_> = (1..=DEVICES).map(CameraPlan::plain).collect();
     let clips = workspace::cache("clips").unwrap();
     let address = (Ipv4Addr::LOCALHOST, 0).into();

@@ -57,15 +57,20 @@ impl Site {
     }
 }
 
-/// Browsers share the machine's few cores: one at a time, so that what they measure is the server.
-static BROWSER: Mutex<()> = Mutex::const_new(());
+/// Browsers and heavy loads share the machine's few cores: one at a time, so that what they measure is the server.
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// Waits for a turn with the machine.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    MACHINE.lock().await
+}
 
 /// The longest a suite may run.
 const SUITE_DEADLINE: Duration = Duration::from_secs(240);
 
 /// Runs a suite of `web/e2e`.
 pub(crate) async fn browse(arguments: &[&str]) -> Result<Output> {
-    let _turn = BROWSER.lock().await;
+    let _turn = turn().await;
     let output = timeout(SUITE_DEADLINE, suite(arguments).output()).await;
     output.context("the browser did not end in time")?.context("cannot start node")
 }
@@ -87,7 +92,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Opens a wall of so many tiles and waits until it has settled.
     pub(crate) async fn open(site: &Site, slots: usize) -> Result<Self> {
-        let turn = BROWSER.lock().await;
+        let turn = turn().await;
         let mut command = suite(&["--suite", "watch", "--url", &site.url(), "--slots", &slots.to_string()]);
         let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start node")?;
         let questions = node.stdin.take().context("node has no input")?;

@@ -1,6 +1,6 @@
 //! Viewers by WHEP: offer, answer, ICE, DTLS and SRTP by str0m, packets judged without decoding.
 
-mod viewer;
+pub(crate) mod viewer;
 
 use std::time::Duration;
 

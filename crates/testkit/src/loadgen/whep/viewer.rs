@@ -7,7 +7,7 @@ use reqwest::{Client, Url, header};
 use socket2::SockRef;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig,
-    change::SdpAnswer,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     media::{Direction, MediaKind},
     net::{Protocol, Receive},
 };
@@ -26,6 +26,16 @@ const DATAGRAM_MAX: usize = 2_048;
 /// Datagrams that are taken in a row before another viewer gets its turn.
 const DATAGRAMS_IN_A_ROW: usize = 64;
 
+/// Offers to take one video of H.264 at `address`.
+pub(crate) fn offer(address: SocketAddr) -> Result<(Rtc, SdpOffer, SdpPendingOffer)> {
+    let mut rtc = RtcConfig::new().clear_codecs().enable_h264(true).set_rtp_mode(true).build(Instant::now());
+    rtc.add_local_candidate(Candidate::host(address, "udp")?);
+    let mut change = rtc.sdp_api();
+    change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    let (offer, pending) = change.apply().context("nothing to offer")?;
+    Ok((rtc, offer, pending))
+}
+
 /// A viewer whose offer was answered.
 pub(super) struct Viewer {
     client: Client,
@@ -42,11 +52,7 @@ impl Viewer {
         let url: Url = url.parse().context("the address cannot be read")?;
         let socket = bind_towards(&url).await?;
         let address = socket.local_addr()?;
-        let mut rtc = RtcConfig::new().clear_codecs().enable_h264(true).set_rtp_mode(true).build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(address, "udp")?);
-        let mut change = rtc.sdp_api();
-        change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
-        let (offer, pending) = change.apply().context("nothing to offer")?;
+        let (mut rtc, offer, pending) = offer(address)?;
         let request =
             client.post(url.clone()).header(header::CONTENT_TYPE, "application/sdp").body(offer.to_sdp_string());
         let response = request.send().await.context("the offer cannot be sent")?;
