@@ -21,6 +21,8 @@ if [ "$purpose" = test ]; then
     gir1.2-gst-plugins-bad-1.0 vlc-plugin-base vlc-plugin-access-extra fonts-noto-core; do
     dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
   done
+  # Its programs are not on the PATH.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
   # A WebRTC client in Python gets an environment of its own.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 fi

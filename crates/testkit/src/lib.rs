@@ -9,6 +9,7 @@ pub mod line;
 pub mod loadgen;
 pub mod picture;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod rtsp;

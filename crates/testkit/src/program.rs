@@ -66,9 +66,24 @@ pub async fn run_unprivileged(program: &str, arguments: &[&str], deadline: Durat
     if !nix::unistd::geteuid().is_root() {
         return run(program, arguments, deadline).await;
     }
+    run("setpriv", &as_nobody(program, arguments)?, deadline).await
+}
+
+/// [`Child::spawn`] for a program that refuses to be root: as root, it runs as nobody. Its pid is the program's own.
+///
+/// # Errors
+/// As [`Child::spawn`].
+pub fn spawn_unprivileged(program: &str, arguments: &[&str]) -> Result<Child> {
+    if !nix::unistd::geteuid().is_root() {
+        return Child::spawn(program, arguments);
+    }
+    Child::spawn("setpriv", &as_nobody(program, arguments)?)
+}
+
+fn as_nobody<'a>(program: &'a str, arguments: &[&'a str]) -> Result<Vec<&'a str>> {
     require(program)?;
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent", program];
-    run("setpriv", &[&nobody, arguments].concat(), deadline).await
+    Ok([&nobody, arguments].concat())
 }
 
 /// A program that runs beside the test.
