@@ -43,8 +43,10 @@ use viewer::Viewer;
 use world::{World, meta, name};
 
 const RATE: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
-/// Pictures that a foreign program must decode.
+/// Pictures of the clip that a foreign program must decode.
 const PICTURES: usize = 60;
+/// Pictures of GStreamer's that must be decoded: 22 s, which is longer than a silent peer is kept.
+const LONG: usize = 220;
 /// 640x360, a keyframe each second, nothing reordered, ten seconds.
 static CLIP: LazyLock<PathBuf> = LazyLock::new(|| testkit::clip::h265().unwrap());
 /// A client that takes H.265 alone, and one that takes both codecs.
@@ -131,9 +133,9 @@ struct GStreamer {
 }
 
 impl GStreamer {
-    fn start(role: &str) -> Self {
+    fn start(role: &str, pictures: usize) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/webrtc/gstreamer.py");
-        let args = [script, role, &PICTURES.to_string()].map(str::to_owned);
+        let args = [script, role, &pictures.to_string()].map(str::to_owned);
         // The distribution's own interpreter is the one that has the bindings.
         let mut command = rtsp::program("/usr/bin/python3", &args);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -156,18 +158,19 @@ impl GStreamer {
     }
 }
 
-/// GStreamer decodes pictures of 640x360 that it gets by WHEP.
-async fn gstreamer_reads(world: &World, path: &str) {
-    let mut reader = GStreamer::start("read");
+/// GStreamer decodes so many pictures of one size that it gets by WHEP.
+async fn gstreamer_reads(world: &World, path: &str, wanted: usize, size: &str) {
+    let mut reader = GStreamer::start("read", wanted);
     let offer = reader.offer().await;
-    let answer = whep(world, path, &offer).await.unwrap();
+    let answer = whep(world, path, &offer).await;
+    let answer = answer.unwrap_or_else(|error| panic!("{error}; {:?}", world.engine.failures()));
     reader.answered(&answer.sdp).await;
     let mut pictures = 0;
     while let Some(line) = reader.line().await {
-        assert_eq!(line, "640x360");
+        assert_eq!(line, size);
         pictures += 1;
     }
-    assert_eq!(pictures, PICTURES);
+    assert_eq!(pictures, wanted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,19 +178,19 @@ async fn gstreamer_decodes_by_whep_what_ffmpeg_publishes() {
     let world = world();
     let rtsp = rtsp(&world);
     let _publisher = rtsp.publish(&CLIP, "tcp", "cam").await;
-    gstreamer_reads(&world, "cam").await;
+    gstreamer_reads(&world, "cam", PICTURES, "640x360").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gstreamer_publishes_by_whip_and_decodes_by_whep() {
+async fn gstreamer_publishes_by_whip_and_decodes_by_whep_for_longer_than_a_silent_peer_is_kept() {
     let world = world();
-    let mut publisher = GStreamer::start("publish");
+    let mut publisher = GStreamer::start("publish", LONG);
     let offer = publisher.offer().await;
     let permit = Permit::new("publisher".into(), ());
     let answer = world.engine.whip(&offer, name("cam"), permit, meta()).await.unwrap();
     publisher.answered(&answer.sdp).await;
     rtsp(&world).ready("cam").await;
-    gstreamer_reads(&world, "cam").await;
+    gstreamer_reads(&world, "cam", LONG, "160x90").await;
 }
 
 /// The types of the NAL units of a frame.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use str0m::{
-    Event, IceConnectionState, Input, Output, Rtc, RtcError,
+    Event, Input, Output, Rtc, RtcError,
     channel::ChannelId,
     media::{KeyframeRequestKind, Mid},
     net::{Protocol, Receive, Transmit},
@@ -30,7 +30,8 @@ use crate::{
     datagrams::{Datagram, Sender},
 };
 
-/// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675).
+/// A connection is lost when nothing came from the peer for so long: it checks consent every few seconds (RFC 7675), or
+/// sends reports.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Packets by UDP that leave together at most.
 const LEAVING: usize = 64;
@@ -327,11 +328,8 @@ impl Peer {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
                 Some(Wish::Packet(mid, Box::new(packet)))
             }
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                self.broken = Some(format!("nothing was heard of the peer ({}) any more", self.ways_in()));
-                self.rtc.disconnect();
-                None
-            }
+            // That no binding request came for a while says nothing: some clients keep their way open by binding
+            // indications (RFC 8445 section 11) and their reports. `failure` looks at all that comes.
             _ => None,
         }
     }

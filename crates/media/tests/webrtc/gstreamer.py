@@ -3,7 +3,7 @@
 usage: gstreamer.py read|publish PICTURES
 
 Writes the offer as one line of JSON and reads the answer as another. A reader then writes "WIDTHxHEIGHT" for each picture
-it has decoded, with a word more where it is damaged, until it has so many; a publisher sends pictures of 640x360 until it is ended.
+it has decoded, with a word more where it is damaged, until it has so many; a publisher sends ten small pictures per second until it is ended.
 """
 
 import ctypes
@@ -115,8 +115,8 @@ if role == "read":
     pipeline.add(rtc)
 else:
     pipeline = Gst.parse_launch(
-        "webrtcbin name=rtc videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 "
-        "! x265enc speed-preset=ultrafast tune=zerolatency key-int-max=25 option-string=bframes=0 ! h265parse "
+        "webrtcbin name=rtc videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=90,framerate=10/1 "
+        "! x265enc speed-preset=ultrafast tune=zerolatency key-int-max=10 option-string=bframes=0 ! h265parse "
         f"! rtph265pay config-interval=-1 aggregate-mode=zero-latency ! {CAPS} ! rtc."
     )
     rtc = pipeline.get_by_name("rtc")
