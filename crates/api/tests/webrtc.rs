@@ -35,6 +35,10 @@ async fn chromium_plays_a_whep_session_from_the_middle_of_a_long_gop() {
     assert_eq!(report["width"], 320, "{report}");
     assert!(report["frames"].as_u64().unwrap() >= 45, "{report}");
     assert!(report["first_ms"].as_f64().unwrap() < 3000.0, "{report}");
+    // The clock of the sender, which players hold sound and picture together by, comes every second.
+    let sender = &report["sender"];
+    assert!(sender["reports"].as_u64() >= Some(3) && sender["packets"].as_u64() > Some(45), "{report}");
+    assert!((-1000.0..3000.0).contains(&sender["behind_ms"].as_f64().unwrap()), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

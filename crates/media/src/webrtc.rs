@@ -11,7 +11,10 @@
 mod bandwidth;
 mod congestion;
 mod feed;
+mod keys;
+mod loss;
 mod offer;
+mod outbound;
 mod outlet;
 mod pace;
 mod payload;
@@ -290,8 +293,8 @@ impl Engine {
         let opened = wall::Opened {
             session_id: meta.id,
             answer: negotiated.answer.clone(),
-            slots: negotiated.video.iter().enumerate().map(|(slot, (mid, _))| (slot, mid.to_string())).collect(),
-            audio_mid: negotiated.audio.as_ref().map(|(mid, _)| mid.to_string()),
+            slots: negotiated.video.iter().enumerate().map(|(slot, (look, _))| (slot, look.mid.to_string())).collect(),
+            audio_mid: negotiated.audio.as_ref().map(|(look, _)| look.mid.to_string()),
         };
         let shared = Arc::new(Shared::new(meta, String::new(), Role::Read));
         self.0.registry.add(&shared, None)?;

@@ -8,7 +8,7 @@
 //! str0m has an estimator of its own, but only together with its pacer. That turns the clock of the whole connection for
 //! each single packet, so packets no longer leave in rows; it holds pictures back to the rate of the estimate, fills pauses
 //! with padding and probes, and wakes each connection every 25 ms. An operator's picture must not wait for that, so the
-//! feedback alone is used here, as str0m hands it out (`enable_raw_packets`).
+//! feedback alone is used here, as str0m hands it out (`enable_raw_packets`), and packets go out by `outbound`.
 //!
 //! What is not known: how much more the way would take than what is sent. Whoever wants to send more has to try.
 

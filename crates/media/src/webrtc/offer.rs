@@ -14,18 +14,21 @@ use str0m::{
     format,
     media::{MediaKind, Mid, Pt},
     net::TcpType,
+    rtp::Extension,
 };
 
-use super::socket::Candidates;
+use super::{
+    keys::{self, Keys},
+    outbound::Look,
+    socket::Candidates,
+};
 
 use crate::Error;
 
-/// What peers report of loss is looked at this often.
-const LOSS_EVERY: Duration = Duration::from_secs(1);
-/// How long a packet is kept for retransmission: what a peer asks for later is late for its picture.
-const RTX_AGE: Duration = Duration::from_secs(1);
-/// What waits to be sent again is dropped when more than this part of what was sent lately was sent again.
-const RTX_SHARE: f32 = 0.15;
+/// The address that the connection sends to is looked at this often.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// str0m reports of no track that is sent to a viewer: it knows nothing of what is sent.
+const REPORT_NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The most media sections in an offer: a wall of 64 tiles, its audio and its data channel.
 const SECTIONS: usize = 66;
 /// The H.264 payload types we take, by our numbers: payload, RTX, profile and level. All have packetization-mode 1.
@@ -73,8 +76,9 @@ pub(super) struct Negotiated {
     /// The addresses offered to the peer.
     pub(super) offered: String,
     /// The video sections of which one codec at least can be sent, in the order of the offer.
-    pub(super) video: Vec<(Mid, VideoTypes)>,
-    pub(super) audio: Option<(Mid, AudioTypes)>,
+    pub(super) video: Vec<(Look, VideoTypes)>,
+    pub(super) audio: Option<(Look, AudioTypes)>,
+    pub(super) keys: Keys,
 }
 
 impl Negotiated {
@@ -125,7 +129,7 @@ pub(super) struct Taken {
 pub(super) fn take(offer: &str, candidates: &Candidates, now: Instant) -> Result<Taken, Error> {
     let first = first_video(offer);
     for video in [first, first.other()] {
-        let mut negotiated = answer_with(parse(offer)?, &[video], candidates, RTX_UNUSED, now)?;
+        let mut negotiated = answer_with(parse(offer)?, &[video], candidates, None, now)?;
         // The server only receives, whatever the client could.
         negotiated.answer = negotiated.answer.replace("a=sendrecv", "a=recvonly");
         let incoming = incoming(&negotiated.rtc, &negotiated.answer);
@@ -172,8 +176,8 @@ fn first_video(offer: &str) -> Video {
     types.into_iter().find_map(codec).unwrap_or(Video::H264)
 }
 
-/// Nothing is sent to a publisher that could be sent again.
-const RTX_UNUSED: usize = 1;
+/// Packets that str0m keeps of what goes out through it, which is nothing; it takes no smaller number.
+const STR0M_KEEPS: usize = 1;
 const VIDEO: TrackId = TrackId(0);
 const AUDIO: TrackId = TrackId(1);
 
@@ -225,23 +229,24 @@ pub(super) fn answer(
     rtx_packets: usize,
     now: Instant,
 ) -> Result<Negotiated, Error> {
-    answer_with(offer, &[Video::H264, Video::H265], candidates, rtx_packets, now)
+    answer_with(offer, &[Video::H264, Video::H265], candidates, Some(rtx_packets), now)
 }
 
 fn answer_with(
     offer: SdpOffer,
     videos: &[Video],
     candidates: &Candidates,
-    rtx_packets: usize,
+    rtx_packets: Option<usize>,
     now: Instant,
 ) -> Result<Negotiated, Error> {
     let mut config = Rtc::builder()
         .set_ice_lite(true)
         .set_rtp_mode(true)
-        .set_send_buffer_video(rtx_packets)
-        .set_stats_interval(Some(LOSS_EVERY))
-        // To a publisher nothing is sent whose way could be measured.
-        .enable_raw_packets(rtx_packets != RTX_UNUSED)
+        .set_crypto_provider(keys::provider())
+        .set_send_buffer_video(STR0M_KEEPS)
+        .set_stats_interval(Some(STATS_EVERY))
+        // A publisher reports nothing of what it gets.
+        .enable_raw_packets(rtx_packets.is_some())
         .clear_codecs()
         .enable_opus(true, false)
         .enable_pcmu(true, false)
@@ -253,7 +258,11 @@ fn answer_with(
         let (payload, rtx, [profile, tier, level]) = H265;
         config.codec_config().add_h265(payload.into(), Some(rtx.into()), profile, tier, level);
     }
+    if rtx_packets.is_some() {
+        config = config.set_rtcp_report_interval_video(REPORT_NEVER).set_rtcp_report_interval_audio(REPORT_NEVER);
+    }
     let mut rtc = config.build(now);
+    let keys = keys::of_last();
     for address in &candidates.udp {
         let candidate = Candidate::builder().udp().host(*address).build();
         rtc.add_local_candidate(candidate.map_err(|error| not_offered(*address, &error))?);
@@ -274,17 +283,31 @@ fn answer_with(
     }
     let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
     let (video, audio) = sections(&rtc, &answer);
-    for (mid, _) in &video {
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(*mid, None) {
-            stream.set_rtx_cache(rtx_packets, RTX_AGE, Some(RTX_SHARE));
-        }
-    }
+    let video = video
+        .into_iter()
+        .filter_map(|(mid, types)| Some((look(&mut rtc, mid, rtx_packets.unwrap_or(0))?, types)))
+        .collect();
+    let audio = audio.and_then(|(mid, types)| Some((look(&mut rtc, mid, 0)?, types)));
     let (offer, offered) = (String::new(), candidates.to_string());
-    Ok(Negotiated { rtc, ufrag, answer, offer, offered, video, audio })
+    Ok(Negotiated { rtc, ufrag, answer, offer, offered, video, audio, keys })
 }
 
 fn not_offered(address: SocketAddr, error: &impl std::fmt::Display) -> Error {
     Error::Malformed(format!("cannot offer the address {address}: {error}"))
+}
+
+/// How the packets of a section look that keeps so many of them to be sent again.
+fn look(rtc: &mut Rtc, mid: Mid, keeps: usize) -> Option<Look> {
+    let media = rtc.media(mid)?;
+    let number_of = |extension| media.remote_extmap().id_of(extension);
+    let (numbers, names) = (number_of(Extension::TransportSequenceNumber), number_of(Extension::RtpMid));
+    let types: Vec<Pt> = media.remote_pts().to_vec();
+    let again = |pt: Pt| Some((pt, rtc.codec_config().find(|params| params.pt() == pt)?.resend()?));
+    let again_types = types.into_iter().filter_map(again).collect();
+    let mut api = rtc.direct_api();
+    let stream = api.stream_tx_by_mid(mid, None)?;
+    let (ssrc, again) = (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc));
+    Some(Look { mid, ssrc, again, again_types, numbers, names, keeps })
 }
 
 type Sections = (Vec<(Mid, VideoTypes)>, Option<(Mid, AudioTypes)>);

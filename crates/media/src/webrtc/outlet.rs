@@ -6,15 +6,12 @@ use std::{
     time::Instant,
 };
 
-use media_proto::{AccessUnit, Codec, Track, TrackKind};
-use str0m::{
-    Rtc,
-    media::{Mid, Pt},
-    rtp::RtpWrite,
-};
+use media_proto::{AccessUnit, Codec, SmallPacket, Track};
+use str0m::media::{Mid, Pt};
 
 use super::{
     offer::{AudioTypes, VideoTypes},
+    outbound::{Lane, Look, Outbound, Packet},
     payload,
     timeline::{Anchor, Timeline},
 };
@@ -28,12 +25,14 @@ const WAITING_UNITS: usize = 4096;
 pub(super) struct Sent {
     pub(super) bytes: usize,
     pub(super) packets: usize,
+    /// Sender reports.
+    pub(super) reports: u64,
 }
 
 /// One outgoing track.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    mid: Mid,
+    lane: Lane,
     video: VideoTypes,
     pt: Option<Pt>,
     timeline: Timeline,
@@ -56,22 +55,26 @@ struct Waiting {
 
 impl Outlet {
     /// A video track on which the peer takes these codecs; which it is comes with [`Outlet::set_video`].
-    pub(super) fn video(mid: Mid, types: VideoTypes, epoch: Instant) -> Self {
-        Self::new(mid, types, 90_000, epoch)
+    pub(super) fn video(look: Look, types: VideoTypes, epoch: Instant) -> Self {
+        Self::new(look, types, 90_000, epoch)
     }
 
     /// An audio track; its codec comes with [`Outlet::set_audio`].
-    pub(super) fn audio(mid: Mid, epoch: Instant) -> Self {
-        Self::new(mid, VideoTypes::default(), 48_000, epoch)
+    pub(super) fn audio(look: Look, epoch: Instant) -> Self {
+        Self::new(look, VideoTypes::default(), 48_000, epoch)
     }
 
-    fn new(mid: Mid, video: VideoTypes, rate: u32, epoch: Instant) -> Self {
-        let timeline = Timeline::new(rate, epoch, rand::random(), rand::random());
-        Self { mid, video, pt: None, timeline, codec: None, source: None, waiting: VecDeque::new(), begun: 0 }
+    fn new(look: Look, video: VideoTypes, rate: u32, epoch: Instant) -> Self {
+        let (timeline, lane) = (Timeline::new(rate, epoch, rand::random()), Lane::new(look, rand::random()));
+        Self { lane, video, pt: None, timeline, codec: None, source: None, waiting: VecDeque::new(), begun: 0 }
     }
 
     pub(super) fn mid(&self) -> Mid {
-        self.mid
+        self.lane.mid()
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.lane.ssrc()
     }
 
     /// What the peer takes of video.
@@ -169,27 +172,21 @@ impl Outlet {
         self.waiting.back().map(|waiting| (self.timeline.wire(waiting.ticks), &waiting.unit))
     }
 
-    /// Hands the next unit to the peer connection, or as much of it as fits `room`, but at least a packet.
-    pub(super) fn write(&mut self, rtc: &mut Rtc, room: usize) -> Sent {
+    /// Writes the next unit, or as much of it as fits `room`, but at least a packet.
+    pub(super) fn write(&mut self, out: &mut Outbound, room: usize, now: Instant) -> Sent {
         let mut sent = Sent::default();
         let Some(Waiting { unit, codec, pt, ticks, shown }) = self.waiting.front() else {
             return sent;
         };
         let packets = payload::packets(unit, codec);
-        let (time, video) = (self.timeline.wire(*ticks), codec.kind() == TrackKind::Video);
-        let mut api = rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
-            self.clear();
-            return sent;
-        };
-        for packet in packets.iter().skip(self.begun) {
-            if sent.packets > 0 && sent.bytes + packet.payload.len() > room {
+        let time = self.timeline.wire(*ticks);
+        for SmallPacket { marker, payload } in packets.iter().skip(self.begun) {
+            if (sent.packets > 0 && sent.bytes + payload.len() > room) || out.is_full() {
                 break;
             }
-            let sequence = self.timeline.next_sequence().into();
-            let write = RtpWrite::new(*pt, sequence, time, *shown, packet.payload.clone());
-            stream.write_rtp(write.marker(packet.marker).nackable(video));
-            sent.bytes += packet.payload.len();
+            let packet = Packet { pt: *pt, marker: *marker, time, payload: Arc::clone(payload) };
+            out.packet(&mut self.lane, packet, *shown, now);
+            sent.bytes += payload.len();
             sent.packets += 1;
         }
         self.begun += sent.packets;
@@ -197,9 +194,20 @@ impl Outlet {
             self.waiting.pop_front();
             self.begun = 0;
         }
+        sent.reports = out.report(&mut self.lane, self.timeline.rate(), now);
         if let Some(source) = &self.source {
             source.counters().outbound_bytes.fetch_add(sent.bytes as u64, Ordering::Relaxed);
         }
         sent
+    }
+
+    /// Sends a packet again that the peer has not got.
+    pub(super) fn again(&mut self, out: &mut Outbound, sequence: u16, now: Instant) {
+        out.again(&mut self.lane, sequence, now);
+    }
+
+    /// Takes what the peer reports of loss; the part that was lost, once a second.
+    pub(super) fn loss(&mut self, lost: u8, highest: u32, now: Instant) -> Option<f32> {
+        self.lane.loss(lost, highest, now)
     }
 }

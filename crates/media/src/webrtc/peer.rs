@@ -11,13 +11,16 @@ use str0m::{
     channel::ChannelId,
     media::{KeyframeRequestKind, Mid},
     net::{Protocol, Receive, Transmit},
-    rtp::{RawPacket, RtpPacket, rtcp::Rtcp},
+    rtp::{
+        RawPacket, RtpPacket,
+        rtcp::{ReceptionReport, Rtcp},
+    },
 };
 use tokio::net::UdpSocket;
 
 use super::{
-    bandwidth::Bandwidth,
     offer::{AudioTypes, Negotiated},
+    outbound::Outbound,
     outlet::{Outlet, Sent},
     pace::Pace,
     restart,
@@ -85,15 +88,20 @@ pub(super) struct Peer {
     broken: Option<String>,
     turn: usize,
     pace: Pace,
-    bandwidth: Bandwidth,
-    /// Packets by UDP that leave together.
+    /// Media on its way out.
+    out: Outbound,
+    /// Packets of the connection itself by UDP that leave together.
     leaving: Vec<Transmit>,
+    /// Something was done with the connection since it was last asked what it has to say.
+    touched: bool,
+    /// When the connection wants to be asked anew.
+    due: Instant,
 }
 
 impl Peer {
     pub(super) fn new(negotiated: Negotiated, shared: Arc<Shared>, now: Instant) -> Self {
-        let video = negotiated.video.into_iter().map(|(mid, types)| Outlet::video(mid, types, now)).collect();
-        let audio = negotiated.audio.map(|(mid, types)| (Outlet::audio(mid, now), types));
+        let video = negotiated.video.into_iter().map(|(look, types)| Outlet::video(look, types, now)).collect();
+        let audio = negotiated.audio.map(|(look, types)| (Outlet::audio(look, now), types));
         Self {
             rtc: negotiated.rtc,
             shared,
@@ -110,8 +118,10 @@ impl Peer {
             broken: None,
             turn: 0,
             pace: Pace::new(now),
-            bandwidth: Bandwidth::new(now),
+            out: Outbound::new(negotiated.keys, now),
             leaving: Vec::new(),
+            touched: true,
+            due: now,
         }
     }
 
@@ -154,6 +164,7 @@ impl Peer {
 
     /// Restarts ICE. What the client must know.
     pub(super) fn restart(&mut self, client: &restart::Credentials) -> Result<String, Error> {
+        self.touched = true;
         let (ufrag, fragment) = restart::restart(&mut self.rtc, &self.offer, client)?;
         self.ufrag = ufrag;
         Ok(fragment)
@@ -173,6 +184,7 @@ impl Peer {
             return false;
         }
         self.heard = now;
+        self.touched = true;
         self.shared.inbound_bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
         if is_rtcp(datagram) {
             self.shared.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
@@ -194,16 +206,28 @@ impl Peer {
 
     /// Sends what waits, lets time pass, and says what the peer wants and when to come again.
     pub(super) fn drive(&mut self, now: Instant, ways: Ways<'_>) -> (Vec<Wish>, Instant) {
-        let waits = self.write(now);
+        let waits = self.write(now, ways);
+        self.out.flush(ways);
+        let mut wishes = Vec::new();
+        if std::mem::take(&mut self.touched) || self.due <= now {
+            self.due = self.attend(now, ways, &mut wishes);
+            // What the peer asked to be sent again.
+            self.out.flush(ways);
+        }
+        (wishes, waits.map_or(self.due, |at| at.min(self.due)))
+    }
+
+    /// Lets time pass for the connection, sends what it has to say and takes what it has heard. When it wants to be asked
+    /// anew.
+    fn attend(&mut self, now: Instant, ways: Ways<'_>, wishes: &mut Vec<Wish>) -> Instant {
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
             self.fail(&error);
         }
-        let mut wishes = Vec::new();
         let next = loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
                 Ok(Output::Transmit(transmit)) => self.send(ways, transmit),
-                Ok(Output::Event(event)) => wishes.extend(self.wish(event, now)),
+                Ok(Output::Event(event)) => self.wish(event, now, wishes),
                 Err(error) => {
                     self.fail(&error);
                     break now + SILENCE;
@@ -211,11 +235,12 @@ impl Peer {
             }
         };
         self.flush(ways);
-        (wishes, waits.map_or(next, |at| at.min(next)))
+        next
     }
 
     /// Asks the peer for a keyframe on a track that it sends.
     pub(super) fn ask_for_keyframe(&mut self, mid: Mid) {
+        self.touched = true;
         if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
@@ -223,22 +248,27 @@ impl Peer {
 
     /// Sends a message. False when the channel does not take it.
     pub(super) fn say(&mut self, channel: ChannelId, text: &str) -> bool {
+        self.touched = true;
         self.rtc.channel(channel).is_some_and(|mut channel| channel.write(false, text.as_bytes()).unwrap_or(false))
     }
 
     /// Says goodbye to the peer.
     pub(super) fn close(&mut self, now: Instant, ways: Ways<'_>) {
+        self.touched = true;
         if self.rtc.close().is_ok() {
             self.drive(now, ways);
         }
     }
 
-    /// Hands waiting units to the connection, a track after the other, at the peer's pace. When to go on, if not done.
-    fn write(&mut self, now: Instant) -> Option<Instant> {
-        self.pace.tick(now, self.bandwidth.limit_bps());
+    /// Writes waiting units, a track after the other, at the peer's pace. When to go on, if not done.
+    fn write(&mut self, now: Instant, ways: Ways<'_>) -> Option<Instant> {
+        if !self.out.is_ready() {
+            return None;
+        }
+        self.pace.tick(now, self.out.bandwidth.limit_bps());
         while let Some((outlet, _)) = self.audio.as_mut().filter(|(outlet, _)| !outlet.is_empty()) {
-            let sent = outlet.write(&mut self.rtc, usize::MAX);
-            self.count(sent);
+            let sent = outlet.write(&mut self.out, usize::MAX, now);
+            self.sent(sent, ways);
         }
         let mut idle = 0;
         while idle < self.video.len() {
@@ -252,18 +282,23 @@ impl Peer {
             if room == 0 {
                 return Some(self.pace.next_at());
             }
-            let sent = outlet.write(&mut self.rtc, room);
+            let sent = outlet.write(&mut self.out, room, now);
             // A frame that has left in part goes on before others have their turn.
             if !outlet.is_in_part() {
                 self.turn = next;
             }
             idle = 0;
-            self.count(sent);
+            self.sent(sent, ways);
         }
         None
     }
 
-    fn count(&mut self, Sent { bytes, packets }: Sent) {
+    /// Counts what was written, and sends it when a row is full.
+    fn sent(&mut self, Sent { bytes, packets, reports }: Sent, ways: Ways<'_>) {
+        if self.out.is_full() {
+            self.out.flush(ways);
+        }
+        self.shared.outbound_rtcp_packets.fetch_add(reports, Ordering::Relaxed);
         self.pace.sent(bytes);
         self.shared.outbound_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.shared.outbound_rtp_packets.fetch_add(packets as u64, Ordering::Relaxed);
@@ -276,6 +311,10 @@ impl Peer {
     fn send(&mut self, ways: Ways<'_>, transmit: Transmit) {
         if is_rtcp(&transmit.contents) {
             self.shared.outbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
+        }
+        // An answer to STUN goes where the question came from, anything else where the connection sends to.
+        if !is_stun(&transmit.contents) {
+            self.out.goes_to(transmit.proto, transmit.destination);
         }
         match transmit.proto {
             Protocol::Tcp => ways.links.send(transmit.destination, &transmit.contents),
@@ -311,47 +350,67 @@ impl Peer {
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns nobody here")]
-    fn wish(&mut self, event: Event, now: Instant) -> Option<Wish> {
+    fn wish(&mut self, event: Event, now: Instant, wishes: &mut Vec<Wish>) {
         if let Event::Connected = event {
             self.connected = true;
             self.shared.established.store(true, Ordering::Relaxed);
-            return Some(Wish::Connected);
+            wishes.push(Wish::Connected);
+            return;
         }
         match event {
-            Event::KeyframeRequest(request) => Some(Wish::Keyframe(request.mid)),
-            Event::ChannelOpen(id, label) => Some(Wish::Channel(id, label)),
-            Event::ChannelData(data) => Some(Wish::Message(data.id, data.data)),
-            Event::ChannelClose(_) => Some(Wish::ChannelClosed),
-            Event::MediaEgressStats(stats) => Some(Wish::Loss(stats.mid, stats.loss?)),
-            Event::RawPacket(packet) => self.measure(*packet, now),
+            Event::KeyframeRequest(request) => wishes.push(Wish::Keyframe(request.mid)),
+            Event::ChannelOpen(id, label) => wishes.push(Wish::Channel(id, label)),
+            Event::ChannelData(data) => wishes.push(Wish::Message(data.id, data.data)),
+            Event::ChannelClose(_) => wishes.push(Wish::ChannelClosed),
+            Event::RawPacket(packet) => self.hear(*packet, now, wishes),
+            Event::PeerStats(stats) => {
+                if let Some(pair) = stats.selected_candidate_pair {
+                    self.out.goes_to(pair.protocol, pair.remote.addr);
+                }
+            }
             Event::RtpPacket(packet) => {
-                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc)?.mid();
-                Some(Wish::Packet(mid, Box::new(packet)))
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+                wishes.extend(mid.map(|mid| Wish::Packet(mid, Box::new(packet))));
             }
             // That no binding request came for a while says nothing: some clients keep their way open by binding
             // indications (RFC 8445 section 11) and their reports. `failure` looks at all that comes.
-            _ => None,
+            _ => {}
         }
     }
 
-    /// Looks at a packet as far as it tells of the way to the peer.
+    /// Takes what the peer reports of the packets it gets.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest tells nothing of the way")]
-    fn measure(&mut self, packet: RawPacket, now: Instant) -> Option<Wish> {
+    fn hear(&mut self, packet: RawPacket, now: Instant, wishes: &mut Vec<Wish>) {
         match packet {
-            RawPacket::RtpTx(header, bytes) => {
-                self.bandwidth.sent(now, header.ext_vals.transport_cc?, bytes.len());
-                None
-            }
-            RawPacket::RtcpRx(Rtcp::Twcc(feedback)) => {
-                let packets = feedback.into_iter(self.bandwidth.zero(), self.bandwidth.next_number().into());
-                if !self.bandwidth.reported(packets.map(|(number, _, arrived)| (*number, arrived))) {
-                    return None;
+            RawPacket::RtcpRx(Rtcp::Nack(nack)) => {
+                let outlet = self.video.iter_mut().find(|outlet| outlet.ssrc() == *nack.ssrc);
+                let Some(outlet) = outlet else { return };
+                for sequence in nack.reports.iter().flat_map(|entry| missing(entry.pid, entry.blp)) {
+                    outlet.again(&mut self.out, sequence, now);
                 }
-                let estimate = self.bandwidth.estimate_bps().unwrap_or_default();
-                self.shared.bandwidth_bps.store(estimate, Ordering::Relaxed);
-                self.bandwidth.limit_bps().map(Wish::Limit)
             }
-            _ => None,
+            RawPacket::RtcpRx(Rtcp::ReceiverReport(report)) => self.lost(report.reports.iter(), now, wishes),
+            // The same blocks, of a peer that could send, too (RFC 3550 section 6.4.1).
+            RawPacket::RtcpRx(Rtcp::SenderReport(report)) => self.lost(report.reports.iter(), now, wishes),
+            RawPacket::RtcpRx(Rtcp::Twcc(feedback)) => {
+                let bandwidth = &mut self.out.bandwidth;
+                let packets = feedback.into_iter(bandwidth.zero(), bandwidth.next_number().into());
+                if bandwidth.reported(packets.map(|(number, _, arrived)| (*number, arrived))) {
+                    let estimate = bandwidth.estimate_bps().unwrap_or_default();
+                    self.shared.bandwidth_bps.store(estimate, Ordering::Relaxed);
+                    wishes.extend(bandwidth.limit_bps().map(Wish::Limit));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn lost<'a>(&mut self, blocks: impl Iterator<Item = &'a ReceptionReport>, now: Instant, wishes: &mut Vec<Wish>) {
+        for block in blocks {
+            let outlet = self.video.iter_mut().find(|outlet| outlet.ssrc() == *block.ssrc);
+            let Some(outlet) = outlet else { continue };
+            let part = outlet.loss(block.fraction_lost, block.max_seq, now);
+            wishes.extend(part.map(|part| Wish::Loss(outlet.mid(), part)));
         }
     }
 
@@ -364,4 +423,15 @@ impl Peer {
 /// RFC 5761 section 4: RTCP packet types lie at 192 to 223.
 fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, 192..=223, ..])
+}
+
+/// RFC 7983 section 7: STUN begins with 0 to 3.
+fn is_stun(datagram: &[u8]) -> bool {
+    matches!(datagram, [0..=3, ..])
+}
+
+/// The sequence numbers of a request for packets, RFC 4585 section 6.2.1.
+fn missing(first: u16, following: u16) -> impl Iterator<Item = u16> {
+    let others = (0..16).filter(move |bit| following >> bit & 1 == 1).map(move |bit| first.wrapping_add(bit + 1));
+    std::iter::once(first).chain(others)
 }

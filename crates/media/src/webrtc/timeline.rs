@@ -1,4 +1,4 @@
-//! The clock of one outgoing track: sequence numbers and timestamps that go on whatever is shown on it.
+//! The clock of one outgoing track: timestamps that go on whatever is shown on it.
 //!
 //! A viewer's decoder sees one endless stream. When another camera or rendition comes onto the track, or the viewer goes
 //! back to a keyframe, the frames up to the newest are stamped close together so that the last of them is shown now.
@@ -38,15 +38,13 @@ pub(super) struct Timeline {
     rate: u32,
     epoch: Instant,
     base: u32,
-    sequence: u64,
     last: i64,
 }
 
 impl Timeline {
-    /// A clock of `rate` ticks per second. Where it starts is the caller's choice, at random as RFC 3550 section 5.1
-    /// asks; the first sequence number stays in the lower half, so that both sides begin with rollover count 0.
-    pub(super) fn new(rate: u32, epoch: Instant, base: u32, first_sequence: u16) -> Self {
-        Self { rate, epoch, base, sequence: u64::from(first_sequence & 0x7fff), last: -1 }
+    /// A clock of `rate` ticks per second. Where it starts is the caller's choice, at random as RFC 3550 section 5.1 asks.
+    pub(super) fn new(rate: u32, epoch: Instant, base: u32) -> Self {
+        Self { rate, epoch, base, last: -1 }
     }
 
     /// Goes on with another clock rate, for another codec on the same track.
@@ -80,10 +78,9 @@ impl Timeline {
         self.base.wrapping_add(ticks as u32)
     }
 
-    /// The sequence number of the next packet, extended by its rollover count.
-    pub(super) fn next_sequence(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
+    /// Ticks per second.
+    pub(super) fn rate(&self) -> u32 {
+        self.rate
     }
 
     fn ticks_of(&self, instant: Instant) -> i64 {
@@ -107,7 +104,7 @@ mod tests {
 
     fn check(before: &[u64], now_ms: u64, burst: usize, want: &[i64]) {
         let epoch = Instant::now();
-        let mut timeline = Timeline::new(1000, epoch, 0, 0);
+        let mut timeline = Timeline::new(1000, epoch, 0);
         for ms in before {
             timeline.follow(epoch + Duration::from_millis(*ms));
         }
@@ -130,11 +127,10 @@ mod tests {
     #[test]
     fn timestamps_grow_even_if_media_time_goes_back() {
         let epoch = Instant::now();
-        let mut timeline = Timeline::new(1000, epoch, u32::MAX, 9);
+        let mut timeline = Timeline::new(1000, epoch, u32::MAX);
         assert_eq!(timeline.follow(epoch + Duration::from_millis(5)), 5);
         assert_eq!(timeline.follow(epoch), 6);
         assert_eq!(timeline.wire(6), 5);
-        assert_eq!((timeline.next_sequence(), timeline.next_sequence()), (10, 11));
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! The SRTP keys that a connection agrees on by DTLS (RFC 5764), for what we protect ourselves.
+//!
+//! str0m keeps them to itself, but takes its DTLS from a provider: ours hands everything through to the one it stands for
+//! and looks at the keys as they pass.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{Arc, LazyLock, OnceLock},
+    time::Instant,
+};
+
+use media_proto::srtp::{Profile, Sender};
+use str0m::crypto::{
+    CryptoError, CryptoProvider,
+    dtls::{
+        DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, KeyingMaterial, ProtocolVersion,
+        SrtpProfile,
+    },
+    from_feature_flags,
+};
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let inner = from_feature_flags();
+    let listening: &'static Listening = Box::leak(Box::new(Listening(inner.dtls_provider)));
+    Arc::new(CryptoProvider { dtls_provider: listening, ..inner })
+});
+
+thread_local! {
+    /// Where the keys of the connection that this thread made last will be.
+    static LAST: RefCell<Option<Keys>> = const { RefCell::new(None) };
+}
+
+/// The cryptography for connections whose keys are wanted.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::clone(&PROVIDER)
+}
+
+/// Where the keys of the connection will be that was made by this thread just now with [`provider`].
+pub(super) fn of_last() -> Keys {
+    LAST.take().unwrap_or_default()
+}
+
+/// The keys of a connection, once it has them.
+#[derive(Clone, Default)]
+pub(super) struct Keys(Arc<OnceLock<Sender>>);
+
+impl Keys {
+    /// What protects what our end sends.
+    pub(super) fn sender(&self) -> Option<&Sender> {
+        self.0.get()
+    }
+
+    fn agreed(&self, material: &KeyingMaterial, profile: SrtpProfile, active: bool) {
+        let profile = match profile {
+            SrtpProfile::AES128_CM_SHA1_80 => Profile::Aes128CmHmacSha1,
+            SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
+            SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
+            _ => return,
+        };
+        // The client's key, the server's, the client's salt, the server's (RFC 5764 section 4.2).
+        let (key, salt) = (profile.key_len(), profile.salt_len());
+        let number = usize::from(!active);
+        let keys = material.get(number * key..(number + 1) * key).unwrap_or_default();
+        let salts = material.get(2 * key + number * salt..2 * key + (number + 1) * salt).unwrap_or_default();
+        match Sender::new(profile, keys, salts) {
+            // A second agreement would be a renegotiation, which DTLS-SRTP does not have.
+            Ok(sender) => drop(self.0.set(sender)),
+            Err(error) => tracing::warn!(%error, "the keys of a WebRTC connection cannot be used"),
+        }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keys").field(&self.0.get().is_some()).finish()
+    }
+}
+
+/// Makes DTLS instances that are listened to.
+#[derive(Debug)]
+struct Listening(&'static dyn DtlsProvider);
+
+impl DtlsProvider for Listening {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        self.0.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        cert: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        let (inner, keys) = (self.0.new_dtls(cert, now, version, mtu)?, Keys::default());
+        LAST.set(Some(keys.clone()));
+        Ok(Box::new(Listened { inner, keys }))
+    }
+
+    fn is_test(&self) -> bool {
+        self.0.is_test()
+    }
+}
+
+#[derive(Debug)]
+struct Listened {
+    inner: Box<dyn DtlsInstance>,
+    keys: Keys,
+}
+
+impl DtlsInstance for Listened {
+    fn set_active(&mut self, active: bool) {
+        self.inner.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.inner.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
+        let output = self.inner.poll_output(buffer);
+        if let DtlsOutput::KeyingMaterial(material, profile) = &output {
+            self.keys.agreed(material, *profile, self.inner.is_active());
+        }
+        output
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.inner.handle_timeout(now)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.inner.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.inner.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.inner.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.inner.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.inner.close()
+    }
+}
