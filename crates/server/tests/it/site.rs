@@ -123,9 +123,10 @@ impl Watch {
 pub(crate) async fn publishing(clip: PathBuf) -> Result<(Cctv, testkit::Child)> {
     let cctv = Cctv::start("").await?;
     let (clip, url) = (clip.display().to_string(), cctv.rtsp_url("test"));
-    let arguments =
-        ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", &clip, "-c", "copy", "-f", "rtsp", &url];
-    let publisher = testkit::Child::spawn("ffmpeg", &arguments)?;
+    // By TCP: a busy machine loses datagrams of a large keyframe.
+    let input = ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", &clip, "-c", "copy"];
+    let output = ["-f", "rtsp", "-rtsp_transport", "tcp", &url];
+    let publisher = testkit::Child::spawn("ffmpeg", &[&input[..], &output].concat())?;
     ready(&cctv, "test").await?;
     Ok((cctv, publisher))
 }
