@@ -39,6 +39,9 @@ pub fn rtcp(bytes: &[u8]) {
             Rtcp::KeyframeWanted { media_ssrc } => {
                 assert_eq!(again(&control::picture_loss(1, media_ssrc)).last(), Some(&packet));
             }
+            Rtcp::Arrivals(arrivals) => {
+                assert!(arrivals.arrived.len() <= bytes.len().min(arrivals.count.into()));
+            }
             Rtcp::Nack { sequences, .. } => assert!(sequences.len() <= 17 * bytes.len() / 4),
         }
     }

@@ -1,9 +1,13 @@
-//! RTCP packets, RFC 3550 section 6, with the feedback of RFC 4585 and RFC 5104.
+//! RTCP packets, RFC 3550 section 6, with the feedback of RFC 4585, RFC 5104 and transport-wide
+//! congestion control.
+
+mod arrivals;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use domain::WallTime;
 
 use crate::Error;
+pub use arrivals::Arrivals;
 
 /// The packets of a compound packet that matter here. Others are skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub enum Rtcp {
         /// Their sequence numbers.
         sequences: Vec<u16>,
     },
+    /// When each packet arrived.
+    Arrivals(Arrivals),
 }
 
 /// A sender report without its report blocks.
@@ -128,6 +134,7 @@ fn read(count: u8, kind: u8, body: &[u8], found: &mut Vec<Rtcp>) -> Option<()> {
                 body.get(8..)?.chunks_exact(4).flat_map(|item| missing([item[0], item[1], item[2], item[3]]));
             found.push(Rtcp::Nack { media_ssrc: word(body, 4)?, sequences: sequences.collect() });
         }
+        TRANSPORT_FEEDBACK if count == 15 => found.push(Rtcp::Arrivals(Arrivals::read(body.get(8..)?)?)),
         _ => {}
     }
     Some(())

@@ -1,8 +1,10 @@
-//! The sending side of SRTP and SRTCP (RFC 3711), with AES-CM and HMAC-SHA1 (RFC 3711), AES-GCM of 128 and of 256 bits
+//! The sending side of SRTP, and both sides of SRTCP (RFC 3711), with AES-CM and HMAC-SHA1 (RFC 3711), AES-GCM of 128 and of 256 bits
 //! (RFC 7714).
 //!
 //! Packets are protected where they lie, at the end of a buffer that may hold many of them, so that they can be sent with
 //! one system call. The keys live for one connection: nothing is derived anew meanwhile (key derivation rate 0).
+
+mod receiver;
 
 use std::fmt;
 
@@ -14,6 +16,7 @@ use aws_lc_rs::{
 };
 
 use crate::Error;
+pub use receiver::Receiver;
 
 /// The bytes of an RTCP packet that are not encrypted: its header and the SSRC of its sender.
 const RTCP_HEADER: usize = 8;
@@ -78,9 +81,7 @@ impl Sender {
     /// # Errors
     /// [`Error::Malformed`] when they are not as long as the profile wants.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Result<Self, Error> {
-        if key.len() != profile.key_len() || salt.len() != profile.salt_len() {
-            return Err(Error::malformed("SRTP key", "it or its salt has another length than the profile says"));
-        }
+        check_lengths(profile, key, salt)?;
         let derivation = Derivation::new(key, salt)?;
         Ok(Self { rtp: derivation.keys(profile, 0)?, rtcp: derivation.keys(profile, 3)? })
     }
@@ -155,6 +156,13 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+fn check_lengths(profile: Profile, key: &[u8], salt: &[u8]) -> Result<(), Error> {
+    if key.len() == profile.key_len() && salt.len() == profile.salt_len() {
+        return Ok(());
+    }
+    Err(Error::malformed("SRTP key", "it or its salt has another length than the profile says"))
 }
 
 /// The session keys of RTP or of RTCP.

@@ -183,6 +183,54 @@ async fn a_window_that_stops_pinging_loses_its_slots_and_permits() {
     assert!(said.elapsed() < 20 * SECOND);
 }
 
+/// Assignments of one camera to these slots, from `seq` on.
+fn assignments(camera: &domain::Camera, slots: std::ops::Range<usize>, seq: usize) -> serde_json::Value {
+    let want = json!({"w": 320, "h": 180});
+    slots
+        .map(|slot| json!({"t": "assign", "seq": seq + slot, "slot": slot, "camera": camera.id, "want": want}))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_changes_between_64_tiles_and_one_fifty_times_and_keeps_nothing() {
+    const SLOTS: usize = 64;
+    let mut world = World::start(10 * SECOND);
+    let camera = world.cameras[0].clone();
+    world.publish_at(camera.sub.as_ref().unwrap(), 5, 5).await;
+    let (mut wall, _) = world.wall("window", SLOTS).await;
+    let mut seq = 1;
+    let mut resident = Vec::new();
+    for round in 0..50 {
+        let before: Vec<usize> = wall.seen.iter().map(|seen| seen.pictures.len()).collect();
+        // Half of them at a time: a message has its limit.
+        for slots in [0..SLOTS / 2, SLOTS / 2..SLOTS] {
+            wall.say(assignments(&camera, slots, seq)).await;
+        }
+        let all = |wall: &Viewer| (0..SLOTS).all(|slot| wall.seen[slot].pictures.len() > before[slot]);
+        wall.until("a picture in each tile", all).await;
+        assert_eq!((world.doors.inside(), world.readers()), (SLOTS, 1), "round {round}");
+        seq += SLOTS;
+        let release = |slot| json!({"t": "release", "seq": seq + slot, "slot": slot});
+        wall.say((1..SLOTS).map(release).collect::<Vec<_>>().into()).await;
+        wall.say(json!({"t": "ping", "ts": round})).await;
+        let one = || world.doors.inside() == 1;
+        wall.until("one tile", |_| one()).await;
+        let first = wall.seen[0].pictures.len();
+        wall.until("the first tile goes on", |wall| wall.seen[0].pictures.len() > first).await;
+        seq += SLOTS;
+        wall.heard.clear();
+        for seen in &mut wall.seen {
+            assert_eq!(seen.torn, 0, "round {round}");
+            seen.pictures.clear();
+        }
+        resident.push(resident_kib());
+    }
+    // The first rounds fill the allocator's pools, and other tests of this process have memory of their own.
+    let grown = resident[49].saturating_sub(resident[10]);
+    assert!(grown < 20_000, "resident memory after each round in KiB: {resident:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offers_that_nobody_follows_up_are_freed_within_the_handshake_timeout() {
     const ORPHANS: usize = 300;

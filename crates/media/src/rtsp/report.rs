@@ -64,7 +64,7 @@ impl Reports {
                     }
                 }
                 Rtcp::KeyframeWanted { .. } => said.keyframe_wanted = true,
-                Rtcp::SenderReport(_) | Rtcp::Bye { .. } | Rtcp::Nack { .. } => {}
+                Rtcp::SenderReport(_) | Rtcp::Bye { .. } | Rtcp::Nack { .. } | Rtcp::Arrivals(_) => {}
             }
         }
         Ok(said)

@@ -8,7 +8,7 @@
 //! str0m has an estimator of its own, but only together with its pacer. That turns the clock of the whole connection for
 //! each single packet, so packets no longer leave in rows; it holds pictures back to the rate of the estimate, fills pauses
 //! with padding and probes, and wakes each connection every 25 ms. An operator's picture must not wait for that, so the
-//! feedback alone is used here, as str0m hands it out (`enable_raw_packets`), and packets go out by `outbound`.
+//! feedback alone is used here, and packets go out by `outbound`.
 //!
 //! What is not known: how much more the way would take than what is sent. Whoever wants to send more has to try.
 
@@ -16,6 +16,8 @@ use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
+
+use media_proto::rtcp::Arrivals;
 
 /// A queue is looked at for so long, in the peer's time.
 const WINDOW: Duration = Duration::from_millis(500);
@@ -38,8 +40,6 @@ const LEAP: Duration = Duration::from_secs(30);
 /// The measurement of one connection.
 #[derive(Debug)]
 pub(super) struct Bandwidth {
-    /// Where the peer's time, whose origin is unknown, is thought to begin.
-    zero: Instant,
     /// What was sent, the oldest first, without what is known to have arrived.
     in_flight: VecDeque<Option<Sent>>,
     /// The number of the packet after the newest.
@@ -48,6 +48,8 @@ pub(super) struct Bandwidth {
     window: Option<Window>,
     standing_windows: u32,
     estimate: Option<f64>,
+    /// When this began.
+    zero: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +61,9 @@ struct Sent {
 /// What arrived since the last window was closed.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    begun: Instant,
-    newest: Instant,
+    /// By the peer's time in microseconds, whose origin is unknown.
+    begun_us: i64,
+    newest_us: i64,
     bytes: u64,
     packets: u32,
     shortest_us: i64,
@@ -69,24 +72,14 @@ struct Window {
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            zero: now,
             in_flight: VecDeque::new(),
             next: 0,
             quickest: Quickest::default(),
             window: None,
             standing_windows: 0,
             estimate: None,
+            zero: now,
         }
-    }
-
-    /// Where the peer's time is thought to begin, to read its feedback with.
-    pub(super) fn zero(&self) -> Instant {
-        self.zero
-    }
-
-    /// The number of the packet that is sent next, as the feedback extends its own from.
-    pub(super) fn next_number(&self) -> u64 {
-        self.next
     }
 
     /// Notes a packet that leaves now. Numbers grow by one; what a packet says is their lower half.
@@ -104,15 +97,17 @@ impl Bandwidth {
         self.next += 1;
     }
 
-    /// Takes feedback: the numbers of packets and when they arrived in the peer's time, which counts from
-    /// [`Self::zero`]. True when something new is known of the way.
-    pub(super) fn reported(&mut self, packets: impl Iterator<Item = (u64, Option<Instant>)>) -> bool {
+    /// Takes feedback. True when something new is known of the way.
+    pub(super) fn reported(&mut self, arrivals: &Arrivals) -> bool {
         let mut learnt = false;
-        for (number, arrived) in packets {
-            let sent = self.take(number);
-            if let (Some(sent), Some(arrived)) = (sent, arrived) {
-                learnt |= self.arrived(sent, arrived);
+        for (number, arrived_us) in &arrivals.arrived {
+            if let Some(sent) = self.take(*number) {
+                learnt |= self.arrived(sent, *arrived_us);
             }
+        }
+        // What did not arrive is not waited for.
+        for at in 0..arrivals.count {
+            self.take(arrivals.first.wrapping_add(at));
         }
         while self.in_flight.front().is_some_and(Option::is_none) {
             self.in_flight.pop_front();
@@ -131,28 +126,28 @@ impl Bandwidth {
         self.estimate_bps().filter(|_| self.standing_windows >= STANDING_WINDOWS)
     }
 
-    fn take(&mut self, number: u64) -> Option<Sent> {
-        let oldest = self.next - self.in_flight.len() as u64;
-        let at = usize::try_from(number.checked_sub(oldest)?).ok()?;
-        self.in_flight.get_mut(at)?.take()
+    fn take(&mut self, number: u16) -> Option<Sent> {
+        // Modulo 2^16, as the number in the packet is.
+        let behind = usize::from((self.next as u16).wrapping_sub(number));
+        self.in_flight.get_mut(self.in_flight.len().checked_sub(behind)?)?.take()
     }
 
-    fn arrived(&mut self, sent: Sent, arrived: Instant) -> bool {
-        let delay_us = us_after(arrived, sent.at);
-        let Some(window) = self.window.as_mut().filter(|window| us_after(arrived, window.newest).abs() < LEAP_US)
-        else {
+    fn arrived(&mut self, sent: Sent, arrived_us: i64) -> bool {
+        let sent_us = i64::try_from(sent.at.saturating_duration_since(self.zero).as_micros()).unwrap_or(i64::MAX);
+        let delay_us = arrived_us.saturating_sub(sent_us);
+        let Some(window) = self.window.as_mut().filter(|window| (arrived_us - window.newest_us).abs() < LEAP_US) else {
             self.quickest = Quickest::default();
-            self.quickest.note(arrived, delay_us);
+            self.quickest.note(arrived_us, delay_us);
             self.standing_windows = 0;
-            self.window = Some(Window::after(arrived));
+            self.window = Some(Window::after(arrived_us));
             return false;
         };
-        self.quickest.note(arrived, delay_us);
-        window.note(arrived, sent.bytes, delay_us - self.quickest.us());
+        self.quickest.note(arrived_us, delay_us);
+        window.note(arrived_us, sent.bytes, delay_us - self.quickest.us());
         let Some((bps, standing)) = window.measured() else {
             return false;
         };
-        *window = Window::after(window.newest);
+        *window = Window::after(window.newest_us);
         self.measured(bps, standing);
         true
     }
@@ -170,23 +165,15 @@ impl Bandwidth {
 }
 
 const LEAP_US: i64 = LEAP.as_micros() as i64;
-
-/// From one instant to another, which may lie before it.
-fn us_after(later: Instant, earlier: Instant) -> i64 {
-    let us = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    match later.checked_duration_since(earlier) {
-        Some(after) => us(after),
-        None => -us(earlier.saturating_duration_since(later)),
-    }
-}
+const QUICKEST_OF_US: i64 = QUICKEST_OF.as_micros() as i64;
 
 impl Window {
-    fn after(arrived: Instant) -> Self {
-        Self { begun: arrived, newest: arrived, bytes: 0, packets: 0, shortest_us: i64::MAX }
+    fn after(arrived_us: i64) -> Self {
+        Self { begun_us: arrived_us, newest_us: arrived_us, bytes: 0, packets: 0, shortest_us: i64::MAX }
     }
 
-    fn note(&mut self, arrived: Instant, bytes: u32, waited_us: i64) {
-        self.newest = self.newest.max(arrived);
+    fn note(&mut self, arrived_us: i64, bytes: u32, waited_us: i64) {
+        self.newest_us = self.newest_us.max(arrived_us);
         self.bytes += u64::from(bytes);
         self.packets += 1;
         self.shortest_us = self.shortest_us.min(waited_us);
@@ -194,7 +181,7 @@ impl Window {
 
     /// The rate at which packets arrived and whether a queue stood all the time, once there is enough to tell.
     fn measured(&self) -> Option<(f64, bool)> {
-        let span = self.newest.saturating_duration_since(self.begun);
+        let span = Duration::from_micros((self.newest_us - self.begun_us).unsigned_abs());
         let standing = self.shortest_us > STANDING.as_micros() as i64;
         let enough = span >= WINDOW && self.packets >= WINDOW_PACKETS;
         enough.then(|| (self.bytes as f64 * 8.0 / span.as_secs_f64(), standing))
@@ -204,16 +191,16 @@ impl Window {
 /// The least delay of the recent past. Both clocks have unknown origins, so only differences to it mean something.
 #[derive(Debug, Default)]
 struct Quickest {
-    since: Option<Instant>,
+    since_us: Option<i64>,
     now_us: Option<i64>,
     before_us: Option<i64>,
 }
 
 impl Quickest {
-    fn note(&mut self, arrived: Instant, delay_us: i64) {
-        let since = *self.since.get_or_insert(arrived);
-        if arrived.saturating_duration_since(since) >= QUICKEST_OF {
-            self.since = Some(arrived);
+    fn note(&mut self, arrived_us: i64, delay_us: i64) {
+        let since_us = *self.since_us.get_or_insert(arrived_us);
+        if arrived_us - since_us >= QUICKEST_OF_US {
+            self.since_us = Some(arrived_us);
             self.before_us = self.now_us.take();
         }
         self.now_us = Some(self.now_us.map_or(delay_us, |us| us.min(delay_us)));

@@ -1,4 +1,4 @@
-//! The SRTP keys that a connection agrees on by DTLS (RFC 5764), for what we protect ourselves.
+//! The SRTP keys that a connection agrees on by DTLS (RFC 5764), for what we protect and take the protection off ourselves.
 //!
 //! str0m keeps them to itself, but takes its DTLS from a provider: ours hands everything through to the one it stands for
 //! and looks at the keys as they pass.
@@ -6,11 +6,11 @@
 use std::{
     cell::RefCell,
     fmt,
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
-use media_proto::srtp::{Profile, Sender};
+use media_proto::srtp::{Profile, Receiver, Sender};
 use str0m::crypto::{
     CryptoError, CryptoProvider,
     dtls::{
@@ -43,12 +43,23 @@ pub(super) fn of_last() -> Keys {
 
 /// The keys of a connection, once it has them.
 #[derive(Clone, Default)]
-pub(super) struct Keys(Arc<OnceLock<Sender>>);
+pub(super) struct Keys(Arc<OnceLock<Agreed>>);
+
+struct Agreed {
+    sender: Sender,
+    receiver: Mutex<Receiver>,
+}
 
 impl Keys {
     /// What protects what our end sends.
     pub(super) fn sender(&self) -> Option<&Sender> {
-        self.0.get()
+        Some(&self.0.get()?.sender)
+    }
+
+    /// Takes the protection off an RTCP packet of the peer; none while there are no keys, or when it is refused.
+    pub(super) fn read_rtcp<'a>(&self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        let mut receiver = self.0.get()?.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        receiver.unprotect_rtcp(packet).ok()
     }
 
     fn agreed(&self, material: &KeyingMaterial, profile: SrtpProfile, active: bool) {
@@ -60,12 +71,18 @@ impl Keys {
         };
         // The client's key, the server's, the client's salt, the server's (RFC 5764 section 4.2).
         let (key, salt) = (profile.key_len(), profile.salt_len());
-        let number = usize::from(!active);
-        let keys = material.get(number * key..(number + 1) * key).unwrap_or_default();
-        let salts = material.get(2 * key + number * salt..2 * key + (number + 1) * salt).unwrap_or_default();
-        match Sender::new(profile, keys, salts) {
+        let of = |number: usize| {
+            let keys = material.get(number * key..(number + 1) * key).unwrap_or_default();
+            let salts = material.get(2 * key + number * salt..2 * key + (number + 1) * salt).unwrap_or_default();
+            (keys, salts)
+        };
+        let ((key, salt), (their_key, their_salt)) = if active { (of(0), of(1)) } else { (of(1), of(0)) };
+        let agreed = Sender::new(profile, key, salt).and_then(|sender| {
+            Ok(Agreed { sender, receiver: Mutex::new(Receiver::new(profile, their_key, their_salt)?) })
+        });
+        match agreed {
             // A second agreement would be a renegotiation, which DTLS-SRTP does not have.
-            Ok(sender) => drop(self.0.set(sender)),
+            Ok(agreed) => drop(self.0.set(agreed)),
             Err(error) => tracing::warn!(%error, "the keys of a WebRTC connection cannot be used"),
         }
     }

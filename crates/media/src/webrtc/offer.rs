@@ -245,8 +245,6 @@ fn answer_with(
         .set_crypto_provider(keys::provider())
         .set_send_buffer_video(STR0M_KEEPS)
         .set_stats_interval(Some(STATS_EVERY))
-        // A publisher reports nothing of what it gets.
-        .enable_raw_packets(rtx_packets.is_some())
         .clear_codecs()
         .enable_opus(true, false)
         .enable_pcmu(true, false)

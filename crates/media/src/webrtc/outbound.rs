@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media_proto::rtcp::{self, SenderReport};
+use media_proto::rtcp::{self, Rtcp, SenderReport};
 use str0m::{
     media::{Mid, Pt},
     net::Protocol,
@@ -146,6 +146,14 @@ impl Lane {
     }
 }
 
+/// Packets that leave together.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    buffer: Vec<u8>,
+    /// Where in the buffer each of them ends.
+    ends: Vec<usize>,
+}
+
 /// The way out of one connection.
 #[derive(Debug)]
 pub(super) struct Outbound {
@@ -155,8 +163,9 @@ pub(super) struct Outbound {
     /// The next transport-wide sequence number.
     number: u64,
     rtcp_index: u32,
-    buffer: Vec<u8>,
-    ends: Vec<usize>,
+    row: Row,
+    /// Where the protection is taken off what comes.
+    scratch: Vec<u8>,
 }
 
 impl Outbound {
@@ -167,19 +176,43 @@ impl Outbound {
             way: None,
             number: 0,
             rtcp_index: RTCP_INDEX,
-            buffer: Vec::new(),
-            ends: Vec::new(),
+            row: Row::default(),
+            scratch: Vec::new(),
         }
     }
 
     /// Whether media can be sent.
     pub(super) fn is_ready(&self) -> bool {
-        self.way.is_some() && self.keys.sender().is_some()
+        self.way.is_some() && self.has_keys()
+    }
+
+    /// Whether the keys of the connection are known.
+    pub(super) fn has_keys(&self) -> bool {
+        self.keys.sender().is_some()
+    }
+
+    /// What the peer says by RTCP; none when it is not of the peer or cannot be read.
+    pub(super) fn heard(&mut self, datagram: &[u8]) -> Option<Vec<Rtcp>> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(datagram);
+        rtcp::parse(self.keys.read_rtcp(&mut self.scratch)?).ok()
     }
 
     /// The connection sends to this address.
     pub(super) fn goes_to(&mut self, protocol: Protocol, address: SocketAddr) {
         self.way = Some((protocol, address));
+    }
+
+    /// Sends what was written, and writes into this row from now on.
+    pub(super) fn take(&mut self, row: Row, ways: Ways<'_>) {
+        self.flush(ways);
+        self.row = row;
+    }
+
+    /// Sends what was written, and gives the row back: many connections share its memory.
+    pub(super) fn give_back(&mut self, ways: Ways<'_>) -> Row {
+        self.flush(ways);
+        std::mem::take(&mut self.row)
     }
 
     /// Writes the next packet of a track, shown at `shown`.
@@ -236,11 +269,11 @@ impl Outbound {
             packets: lane.packets,
             bytes: lane.octets,
         };
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&rtcp::sender_report(&report, NAME));
+        let start = self.row.buffer.len();
+        self.row.buffer.extend_from_slice(&rtcp::sender_report(&report, NAME));
         self.rtcp_index = self.rtcp_index.wrapping_add(1);
-        if sender.protect_rtcp(&mut self.buffer, start, self.rtcp_index).is_ok() {
-            self.ends.push(self.buffer.len());
+        if sender.protect_rtcp(&mut self.row.buffer, start, self.rtcp_index).is_ok() {
+            self.row.ends.push(self.row.buffer.len());
         }
         1
     }
@@ -257,40 +290,40 @@ impl Outbound {
         let Some(sender) = self.keys.sender() else {
             return;
         };
-        let start = self.buffer.len();
-        self.buffer.reserve(payload.len() + AROUND);
+        let start = self.row.buffer.len();
+        self.row.buffer.reserve(payload.len() + AROUND);
         let header = media_proto::rtp::header(*pt, marker, sequence as u16, time, ssrc);
-        self.buffer.extend_from_slice(&header);
+        self.row.buffer.extend_from_slice(&header);
         let named = lane.look.names.filter(|_| lane.packets < NAMED_PACKETS);
         let number = lane.look.numbers.map(|id| (id, self.number as u16));
-        extend(&mut self.buffer, start, number, named.map(|id| (id, lane.look.mid)));
-        let header = self.buffer.len() - start;
-        self.buffer.extend_from_slice(before);
-        self.buffer.extend_from_slice(payload);
-        if let Err(error) = sender.protect_rtp(&mut self.buffer, start, header, (ssrc, sequence)) {
+        extend(&mut self.row.buffer, start, number, named.map(|id| (id, lane.look.mid)));
+        let header = self.row.buffer.len() - start;
+        self.row.buffer.extend_from_slice(before);
+        self.row.buffer.extend_from_slice(payload);
+        if let Err(error) = sender.protect_rtp(&mut self.row.buffer, start, header, (ssrc, sequence)) {
             tracing::debug!(%error, "a packet cannot be protected");
-            self.buffer.truncate(start);
+            self.row.buffer.truncate(start);
             return;
         }
-        self.ends.push(self.buffer.len());
+        self.row.ends.push(self.row.buffer.len());
         if number.is_some() {
-            self.bandwidth.sent(now, self.number as u16, self.buffer.len() - start);
+            self.bandwidth.sent(now, self.number as u16, self.row.buffer.len() - start);
             self.number += 1;
         }
     }
 
     /// Whether a row is full and has to leave.
     pub(super) fn is_full(&self) -> bool {
-        self.ends.len() >= LEAVING
+        self.row.ends.len() >= LEAVING
     }
 
     /// Sends what was written.
     pub(super) fn flush(&mut self, ways: Ways<'_>) {
-        let Some((protocol, to)) = self.way.filter(|_| !self.ends.is_empty()) else {
+        let Some((protocol, to)) = self.way.filter(|_| !self.row.ends.is_empty()) else {
             return;
         };
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let packets = starts.zip(&self.ends).filter_map(|(start, end)| self.buffer.get(start..*end));
+        let starts = std::iter::once(0).chain(self.row.ends.iter().copied());
+        let packets = starts.zip(&self.row.ends).filter_map(|(start, end)| self.row.buffer.get(start..*end));
         if protocol == Protocol::Udp {
             let row: Vec<Datagram<'_>> = packets.map(|packet| [packet, &[][..]]).collect();
             let mut rest = &row[..];
@@ -305,8 +338,8 @@ impl Outbound {
         } else {
             packets.for_each(|packet| ways.links.send(to, packet));
         }
-        self.buffer.clear();
-        self.ends.clear();
+        self.row.buffer.clear();
+        self.row.ends.clear();
     }
 }
 

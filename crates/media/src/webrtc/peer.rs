@@ -1,26 +1,25 @@
 //! One peer connection and the tracks we send on it.
 
 use std::{
+    cell::Cell,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use media_proto::rtcp::{ReportBlock, Rtcp};
 use str0m::{
     Event, Input, Output, Rtc, RtcError,
     channel::ChannelId,
     media::{KeyframeRequestKind, Mid},
     net::{Protocol, Receive, Transmit},
-    rtp::{
-        RawPacket, RtpPacket,
-        rtcp::{ReceptionReport, Rtcp},
-    },
+    rtp::RtpPacket,
 };
 use tokio::net::UdpSocket;
 
 use super::{
     offer::{AudioTypes, Negotiated},
-    outbound::Outbound,
+    outbound::{Outbound, Row},
     outlet::{Outlet, Sent},
     pace::Pace,
     restart,
@@ -46,6 +45,8 @@ const ROUTES: usize = 8;
 pub(super) struct Ways<'a> {
     pub(super) udp: (&'a UdpSocket, &'a Sender),
     pub(super) links: &'a Links,
+    /// Where packets are written that leave together.
+    pub(super) row: &'a Cell<Row>,
 }
 
 /// What a peer wants of its session.
@@ -96,6 +97,8 @@ pub(super) struct Peer {
     touched: bool,
     /// When the connection wants to be asked anew.
     due: Instant,
+    /// What the peer wished by its reports.
+    wished: Vec<Wish>,
 }
 
 impl Peer {
@@ -122,6 +125,7 @@ impl Peer {
             leaving: Vec::new(),
             touched: true,
             due: now,
+            wished: Vec::new(),
         }
     }
 
@@ -172,6 +176,9 @@ impl Peer {
 
     /// Takes a datagram. True when it is this peer's.
     pub(super) fn receive(&mut self, now: Instant, (transport, from): Route, to: SocketAddr, datagram: &[u8]) -> bool {
+        if is_rtcp(datagram) && self.hear(datagram, now) {
+            return true;
+        }
         let protocol = match transport {
             Transport::Udp => Protocol::Udp,
             Transport::Tcp => Protocol::Tcp,
@@ -183,16 +190,20 @@ impl Peer {
         if !self.rtc.accepts(&input) {
             return false;
         }
-        self.heard = now;
+        self.count_in(datagram, now);
         self.touched = true;
-        self.shared.inbound_bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
-        if is_rtcp(datagram) {
-            self.shared.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
-        }
         if let Err(error) = self.rtc.handle_input(input) {
             self.fail(&error);
         }
         true
+    }
+
+    fn count_in(&mut self, datagram: &[u8], now: Instant) {
+        self.heard = now;
+        self.shared.inbound_bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+        if is_rtcp(datagram) {
+            self.shared.inbound_rtcp_packets.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes an address of the peer. False when it has too many.
@@ -206,13 +217,12 @@ impl Peer {
 
     /// Sends what waits, lets time pass, and says what the peer wants and when to come again.
     pub(super) fn drive(&mut self, now: Instant, ways: Ways<'_>) -> (Vec<Wish>, Instant) {
+        self.out.take(ways.row.take(), ways);
         let waits = self.write(now, ways);
-        self.out.flush(ways);
-        let mut wishes = Vec::new();
+        ways.row.set(self.out.give_back(ways));
+        let mut wishes = std::mem::take(&mut self.wished);
         if std::mem::take(&mut self.touched) || self.due <= now {
             self.due = self.attend(now, ways, &mut wishes);
-            // What the peer asked to be sent again.
-            self.out.flush(ways);
         }
         (wishes, waits.map_or(self.due, |at| at.min(self.due)))
     }
@@ -227,7 +237,7 @@ impl Peer {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
                 Ok(Output::Transmit(transmit)) => self.send(ways, transmit),
-                Ok(Output::Event(event)) => self.wish(event, now, wishes),
+                Ok(Output::Event(event)) => self.wish(event, wishes),
                 Err(error) => {
                     self.fail(&error);
                     break now + SILENCE;
@@ -350,7 +360,7 @@ impl Peer {
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest concerns nobody here")]
-    fn wish(&mut self, event: Event, now: Instant, wishes: &mut Vec<Wish>) {
+    fn wish(&mut self, event: Event, wishes: &mut Vec<Wish>) {
         if let Event::Connected = event {
             self.connected = true;
             self.shared.established.store(true, Ordering::Relaxed);
@@ -358,11 +368,9 @@ impl Peer {
             return;
         }
         match event {
-            Event::KeyframeRequest(request) => wishes.push(Wish::Keyframe(request.mid)),
             Event::ChannelOpen(id, label) => wishes.push(Wish::Channel(id, label)),
             Event::ChannelData(data) => wishes.push(Wish::Message(data.id, data.data)),
             Event::ChannelClose(_) => wishes.push(Wish::ChannelClosed),
-            Event::RawPacket(packet) => self.hear(*packet, now, wishes),
             Event::PeerStats(stats) => {
                 if let Some(pair) = stats.selected_candidate_pair {
                     self.out.goes_to(pair.protocol, pair.remote.addr);
@@ -378,39 +386,49 @@ impl Peer {
         }
     }
 
-    /// Takes what the peer reports of the packets it gets.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open, and the rest tells nothing of the way")]
-    fn hear(&mut self, packet: RawPacket, now: Instant, wishes: &mut Vec<Wish>) {
-        match packet {
-            RawPacket::RtcpRx(Rtcp::Nack(nack)) => {
-                let outlet = self.video.iter_mut().find(|outlet| outlet.ssrc() == *nack.ssrc);
-                let Some(outlet) = outlet else { return };
-                for sequence in nack.reports.iter().flat_map(|entry| missing(entry.pid, entry.blp)) {
-                    outlet.again(&mut self.out, sequence, now);
-                }
-            }
-            RawPacket::RtcpRx(Rtcp::ReceiverReport(report)) => self.lost(report.reports.iter(), now, wishes),
-            // The same blocks, of a peer that could send, too (RFC 3550 section 6.4.1).
-            RawPacket::RtcpRx(Rtcp::SenderReport(report)) => self.lost(report.reports.iter(), now, wishes),
-            RawPacket::RtcpRx(Rtcp::Twcc(feedback)) => {
-                let bandwidth = &mut self.out.bandwidth;
-                let packets = feedback.into_iter(bandwidth.zero(), bandwidth.next_number().into());
-                if bandwidth.reported(packets.map(|(number, _, arrived)| (*number, arrived))) {
-                    let estimate = bandwidth.estimate_bps().unwrap_or_default();
-                    self.shared.bandwidth_bps.store(estimate, Ordering::Relaxed);
-                    wishes.extend(bandwidth.limit_bps().map(Wish::Limit));
-                }
-            }
-            _ => {}
+    /// Takes what the peer reports of the packets it gets. False when that is str0m's: nothing is sent here, or there are no
+    /// keys yet.
+    fn hear(&mut self, datagram: &[u8], now: Instant) -> bool {
+        let sends = self.audio.is_some() || !self.video.is_empty();
+        if !sends || !self.out.has_keys() {
+            return false;
         }
+        // What is not the peer's, or cannot be read, is nobody's.
+        let Some(packets) = self.out.heard(datagram) else {
+            return true;
+        };
+        self.count_in(datagram, now);
+        for packet in packets {
+            match packet {
+                Rtcp::Nack { media_ssrc, sequences } => {
+                    if let Some(outlet) = self.video.iter_mut().find(|outlet| outlet.ssrc() == media_ssrc) {
+                        sequences.into_iter().for_each(|sequence| outlet.again(&mut self.out, sequence, now));
+                    }
+                }
+                Rtcp::ReceiverReport { blocks, .. } => self.lost(&blocks, now),
+                Rtcp::KeyframeWanted { media_ssrc } => {
+                    let outlet = self.video.iter().find(|outlet| outlet.ssrc() == media_ssrc);
+                    self.wished.extend(outlet.map(|outlet| Wish::Keyframe(outlet.mid())));
+                }
+                Rtcp::Arrivals(arrivals) => {
+                    if self.out.bandwidth.reported(&arrivals) {
+                        let estimate = self.out.bandwidth.estimate_bps().unwrap_or_default();
+                        self.shared.bandwidth_bps.store(estimate, Ordering::Relaxed);
+                        self.wished.extend(self.out.bandwidth.limit_bps().map(Wish::Limit));
+                    }
+                }
+                Rtcp::SenderReport(_) | Rtcp::Bye { .. } => {}
+            }
+        }
+        true
     }
 
-    fn lost<'a>(&mut self, blocks: impl Iterator<Item = &'a ReceptionReport>, now: Instant, wishes: &mut Vec<Wish>) {
+    fn lost(&mut self, blocks: &[ReportBlock], now: Instant) {
         for block in blocks {
-            let outlet = self.video.iter_mut().find(|outlet| outlet.ssrc() == *block.ssrc);
+            let outlet = self.video.iter_mut().find(|outlet| outlet.ssrc() == block.ssrc);
             let Some(outlet) = outlet else { continue };
-            let part = outlet.loss(block.fraction_lost, block.max_seq, now);
-            wishes.extend(part.map(|part| Wish::Loss(outlet.mid(), part)));
+            let part = outlet.loss(block.fraction_lost, block.highest_sequence, now);
+            self.wished.extend(part.map(|part| Wish::Loss(outlet.mid(), part)));
         }
     }
 
@@ -428,10 +446,4 @@ fn is_rtcp(datagram: &[u8]) -> bool {
 /// RFC 7983 section 7: STUN begins with 0 to 3.
 fn is_stun(datagram: &[u8]) -> bool {
     matches!(datagram, [0..=3, ..])
-}
-
-/// The sequence numbers of a request for packets, RFC 4585 section 6.2.1.
-fn missing(first: u16, following: u16) -> impl Iterator<Item = u16> {
-    let others = (0..16).filter(move |bit| following >> bit & 1 == 1).map(move |bit| first.wrapping_add(bit + 1));
-    std::iter::once(first).chain(others)
 }

@@ -4,6 +4,7 @@
 //! never waits for anything but its sockets, its commands, its streams and its timers.
 
 use std::{
+    cell::Cell,
     collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     feed::{Feeds, Place, WAKES},
     offer::{Negotiated, Taken},
+    outbound::Row,
     peer::{Peer, Ways, Wish},
     restart::Credentials,
     session::{Registry, Shared},
@@ -63,9 +65,7 @@ pub(super) enum Command {
 
 /// What the thread is made of.
 pub(super) struct Worker {
-    socket: UdpSocket,
-    sender: Sender,
-    links: Links,
+    exits: Exits,
     port: u16,
     handshake: Duration,
     registry: Arc<Registry>,
@@ -91,6 +91,20 @@ pub(super) struct Worker {
     newest_failure: Option<(SessionId, String)>,
     reported: Instant,
     wishes: (mpsc::Sender<u64>, mpsc::Receiver<u64>),
+}
+
+/// The ways out to the network of all peers.
+struct Exits {
+    socket: UdpSocket,
+    sender: Sender,
+    links: Links,
+    row: Cell<Row>,
+}
+
+impl Exits {
+    fn ways(&self) -> Ways<'_> {
+        Ways { udp: (&self.socket, &self.sender), links: &self.links, row: &self.row }
+    }
 }
 
 struct Member {
@@ -123,9 +137,12 @@ impl Worker {
         let (wake, wakes) = mpsc::channel(WAKES);
         Self {
             port: parts.candidates.udp.first().map_or(0, SocketAddr::port),
-            socket: parts.socket,
-            sender: parts.sender,
-            links: Links::new(parts.listener),
+            exits: Exits {
+                socket: parts.socket,
+                sender: parts.sender,
+                links: Links::new(parts.listener),
+                row: Cell::default(),
+            },
             handshake: parts.handshake,
             registry: parts.registry,
             members: HashMap::new(),
@@ -159,8 +176,8 @@ impl Worker {
             let next = self.timers.first().map_or_else(|| Instant::now() + CHECK_EVERY, |(at, _)| *at);
             tokio::select! {
                 () = cancel.cancelled() => break,
-                received = self.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
-                came = self.links.next() => self.came(came),
+                received = self.exits.socket.recv_from(&mut datagram) => self.received(received, &mut datagram),
+                came = self.exits.links.next() => self.came(came),
                 Some(command) = self.commands.recv() => self.command(command),
                 Some(stream) = self.wakes.recv() => self.pushed(stream),
                 Some(key) = self.wishes.1.recv() => self.keyframe_wanted(key),
@@ -185,7 +202,7 @@ impl Worker {
                 // An ICMP answer to something sent earlier; the peer's silence will show.
                 Err(error) => tracing::trace!(%error, "the UDP socket reports a failure"),
             }
-            received = self.socket.try_recv_from(datagram);
+            received = self.exits.socket.try_recv_from(datagram);
         }
     }
 
@@ -193,7 +210,7 @@ impl Worker {
     fn came(&mut self, first: Came) {
         self.came_by_tcp(first);
         for _ in 1..BATCH {
-            let Some(came) = self.links.try_next() else {
+            let Some(came) = self.exits.links.try_next() else {
                 return;
             };
             self.came_by_tcp(came);
@@ -221,7 +238,7 @@ impl Worker {
         let named = socket::stun_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
         let Some(key) = named.or(known.map(|(key, _)| key)) else {
             if from.0 == Transport::Tcp {
-                self.links.close(from.1);
+                self.exits.links.close(from.1);
             }
             return;
         };
@@ -239,7 +256,7 @@ impl Worker {
             member.peer.shared.set_route(to, from);
             self.by_route.insert(from, (key, to));
             if from.0 == Transport::Tcp {
-                self.links.keep(from.1);
+                self.exits.links.keep(from.1);
             }
         }
         self.drive(key, now);
@@ -401,8 +418,7 @@ impl Worker {
             if let Session::Whip(whip) = &mut member.session {
                 whip.expire(&mut member.peer, now);
             }
-            let ways = Ways { udp: (&self.socket, &self.sender), links: &self.links };
-            let (wishes, next) = member.peer.drive(now, ways);
+            let (wishes, next) = member.peer.drive(now, self.exits.ways());
             if wishes.is_empty() {
                 let own = if let Session::Whip(whip) = &member.session { whip.wake_at() } else { None };
                 self.schedule(key, own.map_or(next, |own| own.min(next)));
@@ -465,7 +481,7 @@ impl Worker {
     fn check(&mut self) {
         let now = Instant::now();
         while self.watches.try_join_next().is_some() {}
-        self.links.check(now);
+        self.exits.links.check(now);
         let failed = |(key, member): (&u64, &mut Member)| {
             let given_up = match &mut member.session {
                 Session::Whip(whip) => whip.check(&mut member.peer, now),
@@ -533,13 +549,13 @@ impl Worker {
             Session::Whip(_) => {}
             Session::Wall(mut wall) => {
                 wall.end(reason, &mut peer, &mut self.feeds);
-                peer.drive(Instant::now(), Ways { udp: (&self.socket, &self.sender), links: &self.links });
+                peer.drive(Instant::now(), self.exits.ways());
                 if self.windows.get(&wall.owner) == Some(&key) {
                     self.windows.remove(&wall.owner);
                 }
             }
         }
-        peer.close(Instant::now(), Ways { udp: (&self.socket, &self.sender), links: &self.links });
+        peer.close(Instant::now(), self.exits.ways());
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, key));
         }
@@ -547,7 +563,7 @@ impl Worker {
             if self.by_route.get(route).is_some_and(|(owner, _)| *owner == key) {
                 self.by_route.remove(route);
                 if route.0 == Transport::Tcp {
-                    self.links.close(route.1);
+                    self.exits.links.close(route.1);
                 }
             }
         }

@@ -2,6 +2,10 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
+fn arrival(number: u16, us: i64) -> Arrivals {
+    Arrivals { first: number, count: 1, arrived: vec![(number, us)] }
+}
+
 /// A way of so many bits per second with an endless queue, in front of a peer whose clock is 7 s off.
 struct Way {
     bandwidth: Bandwidth,
@@ -22,11 +26,10 @@ impl Way {
         const BYTES: usize = 1000;
         for _ in 0..packets {
             self.bandwidth.sent(self.start + at, self.number, BYTES);
-            let number = self.bandwidth.next_number() - 1;
-            self.number = self.number.wrapping_add(1);
             self.free_at = self.free_at.max(at) + Duration::from_secs_f64(BYTES as f64 * 8.0 / self.bps as f64);
-            let arrived = self.bandwidth.zero() + self.free_at + 7000 * MS;
-            self.bandwidth.reported([(number, Some(arrived))].into_iter());
+            let arrived = self.free_at + 7000 * MS;
+            self.bandwidth.reported(&arrival(self.number, arrived.as_micros() as i64));
+            self.number = self.number.wrapping_add(1);
         }
     }
 
@@ -90,17 +93,21 @@ fn feedback_twice_of_strangers_and_of_what_was_never_sent_counts_nothing() {
     for number in 0..10 {
         bandwidth.sent(start, number, 1000);
     }
-    let far = Some(start + Duration::from_secs(3600));
-    let numbers = [0, 0, 3, 77, u64::MAX, 3, 9];
-    bandwidth.reported(numbers.into_iter().map(|number| (number, far)));
+    const FAR_US: i64 = 3_600_000_000;
+    for number in [0, 0, 3, 77, u16::MAX, 3, 9] {
+        bandwidth.reported(&arrival(number, FAR_US));
+    }
     assert_eq!(bandwidth.window.map(|window| window.packets), Some(2), "after the first, 3 and 9");
     bandwidth.sent(start, 500, 1000);
-    assert_eq!((bandwidth.next_number(), bandwidth.in_flight.len()), (501, 1), "a hole in the numbers begins anew");
+    assert_eq!((bandwidth.next, bandwidth.in_flight.len()), (501, 1), "a hole in the numbers begins anew");
     for number in 0..3 * IN_FLIGHT {
         bandwidth.sent(start, (501 + number) as u16, 1);
     }
     assert_eq!(bandwidth.in_flight.len(), IN_FLIGHT);
-    let leap = Some(start);
-    bandwidth.reported([(bandwidth.next_number() - 1, leap)].into_iter());
+    let newest = (500 + 3 * IN_FLIGHT) as u16;
+    bandwidth.reported(&arrival(newest, 0));
     assert_eq!(bandwidth.window.map(|window| window.packets), Some(0), "the peer's time leapt back");
+    let lost = Arrivals { first: newest.wrapping_sub(3000), count: 2999, arrived: vec![] };
+    bandwidth.reported(&lost);
+    assert_eq!(bandwidth.in_flight.len(), 2, "what was lost is not waited for");
 }
