@@ -8,6 +8,7 @@ pub mod admission;
 pub mod catalogue;
 pub mod config;
 mod datagrams;
+mod doze;
 mod error;
 pub mod hls;
 pub mod hub;

@@ -38,6 +38,7 @@ use super::{
 use crate::{
     Error,
     admission::{Action, Permit},
+    doze::Doze,
     hub::{PublisherKind, ReaderKind},
 };
 
@@ -120,9 +121,13 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr)
     }
     let stop = shared.cancel.child_token();
     let mut connection = Connection::new(shared, tcp, listed, stop.clone());
-    let ending = tokio::select! {
-        () = stop.cancelled() => Ending::Wanted("closed by the server"),
-        ending = connection.run() => ending,
+    let ending = {
+        let mut stopped = pin!(stop.cancelled());
+        tokio::select! {
+            biased;
+            () = Doze::new(stopped.as_mut()) => Ending::Wanted("closed by the server"),
+            ending = connection.run() => ending,
+        }
     };
     connection.close(&ending).await;
 }
@@ -193,6 +198,7 @@ impl Connection {
     /// The same as long as packets of a publisher come: for the rest it waits once, not anew after each read.
     async fn feed(&mut self, feed: Arc<Feed>, tick: &mut Interval) -> Result<(), Ending> {
         let mut event = pin!(feed.next());
+        let mut event = Doze::new(event.as_mut());
         while matches!(&self.role, Role::Feeds(now) if Arc::ptr_eq(now, &feed)) {
             self.drain().await?;
             tokio::select! {
