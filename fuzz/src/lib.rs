@@ -10,7 +10,8 @@ mod webrtc;
 
 pub use control::{control_json, ctl, hls_directives, ice_fragment};
 pub use rtp::{
-    depacketize_aac, depacketize_g711, depacketize_h264, depacketize_h265, depacketize_opus, ingest, rfc4571, rtcp, rtp,
+    depacketize_aac, depacketize_g711, depacketize_h264, depacketize_h265, depacketize_opus, ingest, rfc4571, rtcp,
+    rtp, srtcp,
 };
 pub use rtsp::{rtsp_auth, rtsp_client, rtsp_framing, rtsp_server, rtsp_url, sdp};
 pub use sets::{h264, h265};
@@ -20,7 +21,7 @@ pub use webrtc::{first_packets, ice_restart, whep_offer, whip_offer};
 pub type Target = fn(&[u8]);
 
 /// Every target with the name of its directory in `corpus/`.
-pub const TARGETS: [(&str, Target); 25] = [
+pub const TARGETS: [(&str, Target); 26] = [
     ("control_json", control_json),
     ("ctl", ctl),
     ("depacketize_aac", depacketize_aac),
@@ -44,6 +45,7 @@ pub const TARGETS: [(&str, Target); 25] = [
     ("rtsp_server", rtsp_server),
     ("rtsp_url", rtsp_url),
     ("sdp", sdp),
+    ("srtcp", srtcp),
     ("whep_offer", whep_offer),
     ("whip_offer", whip_offer),
 ];

@@ -14,6 +14,7 @@ use media_proto::{
     rfc4571::{self as stream, Deframer},
     rtcp::{self as control, ReportBlock, Rtcp},
     rtp as wire,
+    srtp::{Profile, Receiver, Sender},
 };
 
 use super::records;
@@ -44,6 +45,22 @@ pub fn rtcp(bytes: &[u8]) {
             }
             Rtcp::Nack { sequences, .. } => assert!(sequences.len() <= 17 * bytes.len() / 4),
         }
+    }
+}
+
+/// Protected reports are read without harm, and protecting what was read makes the same packet again.
+pub fn srtcp(bytes: &[u8]) {
+    for profile in [Profile::Aes128CmHmacSha1, Profile::Aes128Gcm, Profile::Aes256Gcm] {
+        let (key, salt) = (vec![7; profile.key_len()], vec![9; profile.salt_len()]);
+        let mut receiver = Receiver::new(profile, &key, &salt).expect("the lengths are the profile's");
+        let Ok(plain) = receiver.unprotect_rtcp(&mut bytes.to_vec()).map(<[u8]>::to_vec) else { continue };
+        assert!(receiver.unprotect_rtcp(&mut bytes.to_vec()).is_err(), "a packet is taken once");
+        let after = if profile == Profile::Aes128CmHmacSha1 { 10 } else { 0 };
+        let word = bytes.get(..bytes.len() - after).and_then(|bytes| bytes.last_chunk()).expect("it was read");
+        let mut again = plain;
+        let sender = Sender::new(profile, &key, &salt).expect("the lengths are the profile's");
+        sender.protect_rtcp(&mut again, 0, u32::from_be_bytes(*word)).expect("it was read");
+        assert_eq!(again, bytes);
     }
 }
 
