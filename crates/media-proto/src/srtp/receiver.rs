@@ -167,6 +167,46 @@ mod tests {
         packet
     }
 
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(byte).collect()
+    }
+
+    #[test]
+    fn what_rfc_7714_protects_is_read() {
+        // Sections 17.2 and 17.4, with the session keys of section 16.
+        let plain = bytes(
+            "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 \
+             deadbeef deadbeef deadbeef deadbeef deadbeef",
+        );
+        let check = |key: &str, protected: &str| {
+            let keys = Keys::gcm(&bytes(key), *b"Quid pro quo").unwrap();
+            let mut receiver = Receiver { keys, senders: Vec::new() };
+            assert_eq!(receiver.unprotect_rtcp(&mut bytes(protected)), Ok(&plain[..]));
+        };
+        check(
+            "000102030405060708090a0b0c0d0e0f",
+            "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46 \
+             86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
+        );
+        check(
+            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+            "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be 8415f658 \
+             c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
+        );
+    }
+
+    /// Made by another implementation: `openssl`'s ciphers under the key derivation of RFC 3711.
+    #[test]
+    fn counter_mode_of_another_implementation_is_read() {
+        let protected = "81ce00020000000134cdfcd6fadf92aae001692a37209d7a75d265528000004d693aa2d33deeb2ddf037";
+        let (key, salt) = ([7; 16], [9; 14]);
+        let mut receiver = Receiver::new(Profile::Aes128CmHmacSha1, &key, &salt).unwrap();
+        let plain = bytes("81ce0002 00000001 00000002 81cd0003 00000001 00000002 ffff0005");
+        assert_eq!(receiver.unprotect_rtcp(&mut bytes(protected)), Ok(&plain[..]));
+    }
+
     #[test]
     fn what_is_protected_is_read_once_and_only_as_it_was_sent() {
         for profile in PROFILES {

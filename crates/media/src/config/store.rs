@@ -181,6 +181,14 @@ impl Files {
     }
 }
 
+impl Drop for Files {
+    /// Closing the journal is not enough: a program that another thread is just starting has a copy of the descriptor until it
+    /// runs, and holds the lock with it.
+    fn drop(&mut self) {
+        let _ = self.journal.unlock();
+    }
+}
+
 /// The files hold passwords of cameras: nobody else may read them.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -236,6 +244,18 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_store_is_free_at_once_though_a_child_still_has_its_file() {
+        let directory = std::env::temp_dir().join(format!("cctv-store-{}", uuid::Uuid::new_v4()));
+        let store = FileStore::open(&directory).unwrap();
+        assert!(FileStore::open(&directory).is_err(), "it is held");
+        let child = store.0.lock().unwrap().journal.try_clone().unwrap();
+        drop(store);
+        FileStore::open(&directory).unwrap();
+        drop(child);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn the_checksum_is_the_common_crc_32() {
