@@ -114,22 +114,32 @@ fn kilobytes(text: &str, key: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     #[test]
     fn a_process_is_measured_with_its_children() {
-        let own = std::process::id();
-        let begin = Sample::of(own).unwrap();
-        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-        let busy = || Cost::between(begin, Sample::of(own).unwrap()).cpu_s();
+        // A process of its own: children of other tests come and go.
+        let script = "while :; do :; done & echo $!; wait";
+        let shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn();
+        let mut shell = shell.unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let child: u32 = line.trim().parse().unwrap();
+        let begin = Sample::of(shell.id()).unwrap();
+        let busy = || Cost::between(begin, Sample::of(shell.id()).unwrap()).cpu_s();
         let until = now_ns() + 30_000_000_000;
         while busy() < 0.1 && now_ns() < until {
             std::thread::yield_now();
         }
-        assert!(family(own).contains(&child.id()));
-        let end = Sample::of(own).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let (members, end) = (family(shell.id()), Sample::of(shell.id()).unwrap());
+        Command::new("kill").arg(child.to_string()).status().unwrap();
+        shell.wait().unwrap();
+        assert_eq!(members, [shell.id(), child]);
         assert!(Cost::between(begin, end).cpu_s() >= 0.1);
         assert!(end.pss_kb > 100 && end.anonymous_kb > 100, "{end:?}");
         assert!(Sample::of(u32::MAX).is_err());
