@@ -20,6 +20,8 @@ pub use receiver::Receiver;
 
 /// The bytes of an RTCP packet that are not encrypted: its header and the SSRC of its sender.
 const RTCP_HEADER: usize = 8;
+/// Bytes of the index of an RTCP packet, which goes without encryption.
+const INDEX: usize = 4;
 /// The first bit of the index of a packet that is encrypted (`E`, RFC 3711 section 3.4).
 const ENCRYPTED: u32 = 1 << 31;
 /// The longest salt: of AES-CM. That of AES-GCM is two bytes shorter and counts as if zeros followed (RFC 7714 section 11).
@@ -143,13 +145,8 @@ impl Sender {
                 buffer.extend_from_slice(&tag);
             }
             Keys::Gcm { cipher, salt } => {
-                let mut nonce = [0; GCM_SALT];
-                nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-                nonce[8..12].copy_from_slice(&index.to_be_bytes());
-                let mut associated = [0; RTCP_HEADER + 4];
-                associated[..RTCP_HEADER].copy_from_slice(header);
-                associated[RTCP_HEADER..].copy_from_slice(&word);
-                let tag = seal(cipher, xor(nonce, salt), &associated, payload)?;
+                let (nonce, associated) = rtcp_gcm(salt, header, &word);
+                let tag = seal(cipher, nonce, &associated, payload)?;
                 buffer.extend_from_slice(&tag);
                 buffer.extend_from_slice(&word);
             }
@@ -240,6 +237,23 @@ fn cm_iv(salt: &[u8; SALT_MAX], ssrc: u32, index: u64) -> [u8; 16] {
     iv
 }
 
+/// The nonce and what is authenticated without encryption of an RTCP packet with this index word (RFC 7714 section 9).
+fn rtcp_gcm(
+    salt: &[u8; GCM_SALT],
+    header: &[u8; RTCP_HEADER],
+    word: &[u8; INDEX],
+) -> ([u8; GCM_SALT], [u8; RTCP_HEADER + INDEX]) {
+    let mut nonce = [0; GCM_SALT];
+    nonce[2..6].copy_from_slice(&header[4..]);
+    nonce[8..].copy_from_slice(word);
+    // Without the bit that says that it is encrypted.
+    nonce[8] &= 0x7f;
+    let mut associated = [0; RTCP_HEADER + INDEX];
+    associated[..RTCP_HEADER].copy_from_slice(header);
+    associated[RTCP_HEADER..].copy_from_slice(word);
+    (xor(nonce, salt), associated)
+}
+
 fn xor(mut nonce: [u8; GCM_SALT], salt: &[u8; GCM_SALT]) -> [u8; GCM_SALT] {
     nonce.iter_mut().zip(salt).for_each(|(byte, salt)| *byte ^= salt);
     nonce
@@ -277,7 +291,7 @@ fn unusable() -> Error {
 mod tests {
     use super::*;
 
-    fn bytes(hex: &str) -> Vec<u8> {
+    pub(super) fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
         digits.chunks(2).map(byte).collect()
@@ -294,10 +308,13 @@ mod tests {
         assert_eq!(derivation.derive::<20>(1).unwrap().to_vec(), bytes("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
     }
 
-    /// With the session keys of RFC 7714 section 16: the same for RTP and RTCP.
+    /// The session keys of RFC 7714 section 16: the same for RTP and RTCP.
+    pub(super) fn gcm_keys(key: &str) -> Keys {
+        Keys::gcm(&bytes(key), *b"Quid pro quo").unwrap()
+    }
+
     fn gcm(key: &str) -> Sender {
-        let keys = || Keys::gcm(&bytes(key), *b"Quid pro quo").unwrap();
-        Sender { rtp: keys(), rtcp: keys() }
+        Sender { rtp: gcm_keys(key), rtcp: gcm_keys(key) }
     }
 
     const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
@@ -327,28 +344,30 @@ mod tests {
         );
     }
 
-    fn check_rtcp(key: &str, want: &str) {
-        let plain = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 \
-                     deadbeef deadbeef deadbeef deadbeef deadbeef";
-        let mut buffer = b"before".to_vec();
-        buffer.extend(bytes(plain));
-        gcm(key).protect_rtcp(&mut buffer, 6, 0x5d4).unwrap();
-        assert_eq!(buffer[6..], bytes(want));
-    }
-
-    #[test]
-    fn rtcp_is_protected_as_rfc_7714_shows() {
-        // Sections 17.1 and 17.3.
-        check_rtcp(
+    /// A report with its protection under each key and the index 0x5d4: sections 17.1 to 17.4, the same both ways.
+    pub(super) const RTCP: &str = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 \
+                                   deadbeef deadbeef deadbeef deadbeef deadbeef";
+    pub(super) const RTCP_PROTECTED: [(&str, &str); 2] = [
+        (
             KEY_128,
             "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46 \
              86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
-        );
-        check_rtcp(
+        ),
+        (
             KEY_256,
             "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be 8415f658 \
              c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
-        );
+        ),
+    ];
+
+    #[test]
+    fn rtcp_is_protected_as_rfc_7714_shows() {
+        for (key, want) in RTCP_PROTECTED {
+            let mut buffer = b"before".to_vec();
+            buffer.extend(bytes(RTCP));
+            gcm(key).protect_rtcp(&mut buffer, 6, 0x5d4).unwrap();
+            assert_eq!(buffer[6..], bytes(want));
+        }
     }
 
     #[test]

@@ -8,13 +8,11 @@ use aws_lc_rs::{
 };
 
 use super::{
-    CounterMode, Derivation, ENCRYPTED, GCM_SALT, HMAC_TAG, Keys, Profile, RTCP_HEADER, check_lengths, cm_iv, crypt,
-    sign, xor,
+    CounterMode, Derivation, ENCRYPTED, HMAC_TAG, INDEX, Keys, Profile, RTCP_HEADER, check_lengths, cm_iv, crypt,
+    rtcp_gcm, sign,
 };
 use crate::Error;
 
-/// Bytes of the index, which goes without encryption.
-const INDEX: usize = 4;
 /// The label of the first SRTCP key (RFC 3711 section 4.3.2).
 const RTCP_LABEL: u8 = 3;
 /// Senders that are told apart: one for each section of a session of many.
@@ -88,13 +86,8 @@ impl Receiver {
             Keys::Gcm { cipher, salt } => {
                 let (body, word) = packet.split_last_chunk_mut::<INDEX>().ok_or_else(too_short)?;
                 let (header, sealed) = body.split_first_chunk_mut::<RTCP_HEADER>().ok_or_else(too_short)?;
-                let mut nonce = [0; GCM_SALT];
-                nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-                nonce[8..12].copy_from_slice(&index.to_be_bytes());
-                let mut associated = [0; RTCP_HEADER + INDEX];
-                associated[..RTCP_HEADER].copy_from_slice(header);
-                associated[RTCP_HEADER..].copy_from_slice(word);
-                let nonce = Nonce::assume_unique_for_key(xor(nonce, salt));
+                let (nonce, associated) = rtcp_gcm(salt, header, word);
+                let nonce = Nonce::assume_unique_for_key(nonce);
                 let opened = cipher.open_in_place(nonce, Aad::from(&associated), sealed);
                 let length = opened.map_err(|_| refused("it is not of the other end"))?.len();
                 RTCP_HEADER + length
@@ -151,7 +144,10 @@ fn refused(reason: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::srtp::Sender;
+    use crate::srtp::{
+        Sender,
+        tests::{RTCP, RTCP_PROTECTED, bytes, gcm_keys},
+    };
 
     const PROFILES: [Profile; 3] = [Profile::Aes128CmHmacSha1, Profile::Aes128Gcm, Profile::Aes256Gcm];
     const PLAIN: [u8; 20] = [0x80, 206, 0, 4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -167,34 +163,12 @@ mod tests {
         packet
     }
 
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-        digits.chunks(2).map(byte).collect()
-    }
-
     #[test]
     fn what_rfc_7714_protects_is_read() {
-        // Sections 17.2 and 17.4, with the session keys of section 16.
-        let plain = bytes(
-            "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 \
-             deadbeef deadbeef deadbeef deadbeef deadbeef",
-        );
-        let check = |key: &str, protected: &str| {
-            let keys = Keys::gcm(&bytes(key), *b"Quid pro quo").unwrap();
-            let mut receiver = Receiver { keys, senders: Vec::new() };
-            assert_eq!(receiver.unprotect_rtcp(&mut bytes(protected)), Ok(&plain[..]));
-        };
-        check(
-            "000102030405060708090a0b0c0d0e0f",
-            "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46 \
-             86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
-        );
-        check(
-            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
-            "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be 8415f658 \
-             c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
-        );
+        for (key, protected) in RTCP_PROTECTED {
+            let mut receiver = Receiver { keys: gcm_keys(key), senders: Vec::new() };
+            assert_eq!(receiver.unprotect_rtcp(&mut bytes(protected)), Ok(&bytes(RTCP)[..]));
+        }
     }
 
     /// Made by another implementation: `openssl`'s ciphers under the key derivation of RFC 3711.

@@ -43,7 +43,7 @@ pub(super) struct Bandwidth {
     /// What was sent, the oldest first, without what is known to have arrived.
     in_flight: VecDeque<Option<Sent>>,
     /// The number of the packet after the newest.
-    next: u64,
+    next: u16,
     quickest: Quickest,
     window: Option<Window>,
     standing_windows: u32,
@@ -82,19 +82,19 @@ impl Bandwidth {
         }
     }
 
-    /// Notes a packet that leaves now. Numbers grow by one; what a packet says is their lower half.
-    pub(super) fn sent(&mut self, now: Instant, number: u16, bytes: usize) {
-        // Modulo 2^16, as the number in the packet is.
-        let skipped = number.wrapping_sub(self.next as u16);
-        if skipped != 0 {
-            self.in_flight.clear();
-            self.next += u64::from(skipped);
-        }
+    /// The transport-wide number of the packet that is sent next.
+    pub(super) fn next_number(&self) -> u16 {
+        self.next
+    }
+
+    /// Notes that the packet with the next number leaves now.
+    pub(super) fn sent(&mut self, now: Instant, bytes: usize) {
         if self.in_flight.len() >= IN_FLIGHT {
             self.in_flight.pop_front();
         }
         self.in_flight.push_back(Some(Sent { at: now, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) }));
-        self.next += 1;
+        // Modulo 2^16, as the number in the packet is.
+        self.next = self.next.wrapping_add(1);
     }
 
     /// Takes feedback. True when something new is known of the way.
@@ -127,8 +127,7 @@ impl Bandwidth {
     }
 
     fn take(&mut self, number: u16) -> Option<Sent> {
-        // Modulo 2^16, as the number in the packet is.
-        let behind = usize::from((self.next as u16).wrapping_sub(number));
+        let behind = usize::from(self.next.wrapping_sub(number));
         self.in_flight.get_mut(self.in_flight.len().checked_sub(behind)?)?.take()
     }
 

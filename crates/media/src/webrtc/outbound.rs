@@ -22,12 +22,10 @@ use super::{
     bandwidth::Bandwidth,
     keys::Keys,
     loss::{Budget, Loss},
-    peer::Ways,
+    peer::{LEAVING, Ways},
 };
-use crate::{datagrams::Datagram, stream::wall_now};
+use crate::stream::wall_now;
 
-/// Packets that leave together at most.
-const LEAVING: usize = 64;
 /// Bytes of a packet besides its payload, at most: header, extensions, number of what is sent again, tag.
 const AROUND: usize = 64;
 /// How long a packet is kept to be sent again: what a peer asks for later is late for its picture.
@@ -160,8 +158,6 @@ pub(super) struct Outbound {
     keys: Keys,
     pub(super) bandwidth: Bandwidth,
     way: Option<(Protocol, SocketAddr)>,
-    /// The next transport-wide sequence number.
-    number: u64,
     rtcp_index: u32,
     row: Row,
     /// Where the protection is taken off what comes.
@@ -174,7 +170,6 @@ impl Outbound {
             keys,
             bandwidth: Bandwidth::new(now),
             way: None,
-            number: 0,
             rtcp_index: RTCP_INDEX,
             row: Row::default(),
             scratch: Vec::new(),
@@ -295,7 +290,7 @@ impl Outbound {
         let header = media_proto::rtp::header(*pt, marker, sequence as u16, time, ssrc);
         self.row.buffer.extend_from_slice(&header);
         let named = lane.look.names.filter(|_| lane.packets < NAMED_PACKETS);
-        let number = lane.look.numbers.map(|id| (id, self.number as u16));
+        let number = lane.look.numbers.map(|id| (id, self.bandwidth.next_number()));
         extend(&mut self.row.buffer, start, number, named.map(|id| (id, lane.look.mid)));
         let header = self.row.buffer.len() - start;
         self.row.buffer.extend_from_slice(before);
@@ -307,8 +302,7 @@ impl Outbound {
         }
         self.row.ends.push(self.row.buffer.len());
         if number.is_some() {
-            self.bandwidth.sent(now, self.number as u16, self.row.buffer.len() - start);
-            self.number += 1;
+            self.bandwidth.sent(now, self.row.buffer.len() - start);
         }
     }
 
@@ -317,26 +311,14 @@ impl Outbound {
         self.row.ends.len() >= LEAVING
     }
 
-    /// Sends what was written.
+    /// Sends what was written. The row is empty then.
     pub(super) fn flush(&mut self, ways: Ways<'_>) {
-        let Some((protocol, to)) = self.way.filter(|_| !self.row.ends.is_empty()) else {
-            return;
-        };
         let starts = std::iter::once(0).chain(self.row.ends.iter().copied());
         let packets = starts.zip(&self.row.ends).filter_map(|(start, end)| self.row.buffer.get(start..*end));
-        if protocol == Protocol::Udp {
-            let row: Vec<Datagram<'_>> = packets.map(|packet| [packet, &[][..]]).collect();
-            let mut rest = &row[..];
-            while !rest.is_empty() {
-                // What is full drops the packet like any network would; the peer asks for it again.
-                let sent = ways.udp.1.send(ways.udp.0, rest, to).unwrap_or_else(|error| {
-                    tracing::trace!(%error, "a packet was not sent");
-                    1
-                });
-                rest = rest.get(sent..).unwrap_or_default();
-            }
-        } else {
-            packets.for_each(|packet| ways.links.send(to, packet));
+        match self.way.filter(|_| !self.row.ends.is_empty()) {
+            Some((Protocol::Udp, to)) => ways.send_row(packets, to),
+            Some((_, to)) => packets.for_each(|packet| ways.links.send(to, packet)),
+            None => {}
         }
         self.row.buffer.clear();
         self.row.ends.clear();

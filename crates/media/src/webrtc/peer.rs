@@ -8,6 +8,7 @@ use std::{
 };
 
 use media_proto::rtcp::{ReportBlock, Rtcp};
+use smallvec::SmallVec;
 use str0m::{
     Event, Input, Output, Rtc, RtcError,
     channel::ChannelId,
@@ -36,7 +37,9 @@ use crate::{
 /// sends reports.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Packets by UDP that leave together at most.
-const LEAVING: usize = 64;
+pub(super) const LEAVING: usize = 64;
+/// Packets of a row that need no memory of their own: more than most pictures have.
+const ROW_AT_HAND: usize = 16;
 /// Addresses a peer is known under.
 const ROUTES: usize = 8;
 
@@ -47,6 +50,23 @@ pub(super) struct Ways<'a> {
     pub(super) links: &'a Links,
     /// Where packets are written that leave together.
     pub(super) row: &'a Cell<Row>,
+}
+
+impl Ways<'_> {
+    /// Sends datagrams to one address, as many with a call as the system takes.
+    pub(super) fn send_row<'p>(&self, packets: impl Iterator<Item = &'p [u8]>, to: SocketAddr) {
+        let (socket, sender) = self.udp;
+        let row: SmallVec<[Datagram<'_>; ROW_AT_HAND]> = packets.map(|packet| [packet, &[][..]]).collect();
+        let mut rest = &row[..];
+        while !rest.is_empty() {
+            // What is full drops the packet like any network would; the peer asks for it again.
+            let sent = sender.send(socket, rest, to).unwrap_or_else(|error| {
+                tracing::trace!(%to, %error, "a packet was not sent");
+                1
+            });
+            rest = rest.get(sent..).unwrap_or_default();
+        }
+    }
 }
 
 /// What a peer wants of its session.
@@ -345,17 +365,7 @@ impl Peer {
         let Some(to) = self.leaving.first().map(|first| first.destination) else {
             return;
         };
-        let datagrams: Vec<Datagram<'_>> =
-            self.leaving.iter().map(|transmit| [&transmit.contents[..], &[][..]]).collect();
-        let mut rest = &datagrams[..];
-        while !rest.is_empty() {
-            // What is full drops the packet like any network would; the peer asks for it again.
-            let sent = ways.udp.1.send(ways.udp.0, rest, to).unwrap_or_else(|error| {
-                tracing::trace!(session.id = %self.shared.meta.id, %error, "a packet was not sent");
-                1
-            });
-            rest = rest.get(sent..).unwrap_or_default();
-        }
+        ways.send_row(self.leaving.iter().map(|transmit| &transmit.contents[..]), to);
         self.leaving.clear();
     }
 
