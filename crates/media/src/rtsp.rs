@@ -7,16 +7,18 @@
 mod config;
 mod connection;
 mod credentials;
+mod delivery;
 mod outgoing;
+mod player;
 mod publisher;
 mod reader;
 mod refusals;
 mod registry;
 mod report;
-mod send;
 mod snapshot;
 mod thinning;
 mod udp;
+mod writer;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -51,7 +53,7 @@ pub struct Server {
 struct Shared {
     config: Config,
     hub: Hub,
-    sockets: Sockets,
+    sockets: Arc<Sockets>,
     udp_ports: (u16, u16),
     routes: Arc<Routes>,
     registry: Arc<Registry>,
@@ -67,7 +69,7 @@ impl Server {
     pub fn start(config: Config, hub: Hub, cancel: CancellationToken) -> Result<Self, Error> {
         let listener = listen(config.address)?;
         let address = listener.local_addr().map_err(io_error("cannot read the RTSP server's address"))?;
-        let sockets = Sockets::bind(config.rtp_address, config.rtcp_address)?;
+        let sockets = Arc::new(Sockets::bind(config.rtp_address, config.rtcp_address)?);
         let udp_ports = sockets.ports()?;
         let cancel = cancel.child_token();
         let shared = Arc::new(Shared {

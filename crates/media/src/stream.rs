@@ -14,7 +14,7 @@ mod tests;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -40,11 +40,20 @@ pub const LIVE_BACKLOG: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Stream(Arc<Shared>);
 
+/// Told of each push by whoever pushes, and on its time: what one that keeps up does itself needs no task to be woken.
+pub(crate) trait Observer: std::fmt::Debug + Send + Sync {
+    /// A unit was pushed, or the stream was described or has ended; `rank` observers were told before this one. Must not
+    /// wait, and must not subscribe or ask the hub for anything.
+    fn pushed(&self, rank: usize);
+}
+
 #[derive(Debug)]
 struct Shared {
     origin: Instant,
     ring: Mutex<Ring>,
     pushed: Notify,
+    /// Replaced as a whole, so that none is told under the lock.
+    observers: Mutex<Arc<[Weak<dyn Observer>]>>,
     keyframe_wanted: Notify,
     state: watch::Sender<State>,
     /// The source waits for its turn to connect.
@@ -150,6 +159,7 @@ impl Stream {
             origin,
             ring: Mutex::default(),
             pushed: Notify::new(),
+            observers: Mutex::new(Arc::new([])),
             keyframe_wanted: Notify::new(),
             state: watch::Sender::new(State::Idle),
             queued: watch::Sender::new(false),
@@ -167,7 +177,7 @@ impl Stream {
     /// Says what the stream consists of. The same tracks again change nothing.
     pub fn describe(&self, tracks: &[Track]) {
         self.ring().describe(tracks);
-        self.0.pushed.notify_waiters();
+        self.tell();
     }
 
     /// What the stream consists of.
@@ -197,8 +207,24 @@ impl Stream {
             self.0.counters.gops_truncated.fetch_add(1, Ordering::Relaxed);
             self.request_keyframe();
         }
-        self.0.pushed.notify_waiters();
+        self.tell();
         pushed.shows_life
+    }
+
+    /// Tells all readers that there is something new.
+    fn tell(&self) {
+        let observers = Arc::clone(&self.observers());
+        for (rank, observer) in observers.iter().filter_map(Weak::upgrade).enumerate() {
+            observer.pushed(rank);
+        }
+        self.0.pushed.notify_waiters();
+    }
+
+    /// Tells `observer` of each push as long as it lives.
+    pub(crate) fn observe(&self, observer: Weak<dyn Observer>) {
+        let mut observers = self.observers();
+        let living = observers.iter().filter(|known| known.strong_count() > 0).cloned();
+        *observers = living.chain([observer]).collect();
     }
 
     /// Waits for the next push, change or end. Enable it before looking for what is there: an output that serves many
@@ -216,7 +242,7 @@ impl Stream {
     /// Ends the stream for all readers.
     pub fn end(&self) {
         self.ring().end();
-        self.0.pushed.notify_waiters();
+        self.tell();
     }
 
     /// A new cursor.
@@ -316,6 +342,10 @@ impl Stream {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.ring().bytes()
+    }
+
+    fn observers(&self) -> MutexGuard<'_, Arc<[Weak<dyn Observer>]>> {
+        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

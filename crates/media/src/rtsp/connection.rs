@@ -16,24 +16,23 @@ use media_proto::{
 };
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::AsyncReadExt as _,
+    net::{TcpStream, tcp::OwnedReadHalf},
     sync::mpsc,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, field, info, warn};
 
 use super::{
     SessionState, Shared, Transport, credentials,
+    player::Client,
     publisher::Feed,
-    reader::{Event, Watch},
+    reader::Watch,
     refusals::Refusal,
     registry::{About, ListedConnection, ListedSession},
     udp::Registration,
+    writer::Writer,
 };
 use crate::{
     Error,
@@ -52,6 +51,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(SESSION_TIMEOUT_S + 5);
 const REFUSALS_MAX: u32 = 5;
 /// RTCP packets of a UDP reader that wait to be looked at; more are dropped.
 const REPORTS_WAITING: usize = 16;
+/// A client that leaves may take this long to hear that nothing more comes.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -70,6 +71,19 @@ impl Ending {
         }
         Self::Fault(error.to_string())
     }
+}
+
+/// What happens to a session from the side of the stream.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A reader has nothing more to get.
+    Ended(Ending),
+    /// A publisher must go.
+    Replaced,
+    /// A reader of what a publisher sends wants a keyframe.
+    KeyframeWanted,
+    /// It is time to look at the timers.
+    Tick,
 }
 
 /// What the connection is used for.
@@ -99,7 +113,7 @@ pub(super) struct Connection {
     session_id: SessionId,
     stop: CancellationToken,
     read: OwnedReadHalf,
-    write: OwnedWriteHalf,
+    writer: Arc<Writer>,
     proto: ServerSession,
     role: Role,
     /// Where datagrams of this session come from; gone with the session.
@@ -156,7 +170,7 @@ impl Connection {
             session_id,
             stop,
             read,
-            write,
+            writer: Arc::new(Writer::new(write)),
             proto,
             role: Role::None,
             registrations: Vec::new(),
@@ -171,7 +185,7 @@ impl Connection {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let step = match &self.role {
-                Role::Feeds(feed) => self.feed(Arc::clone(feed), &mut tick).await,
+                Role::Feeds(feed) => self.feed(Arc::clone(feed)).await,
                 Role::None | Role::Reads(_) | Role::Announces { .. } => self.step(&mut tick).await,
             };
             if let Err(ending) = step {
@@ -191,21 +205,24 @@ impl Connection {
                 self.report(report.unwrap_or_default());
                 Ok(())
             }
-            event = next_event(&mut self.role) => self.event(event).await,
+            event = next_event(&self.role) => self.event(event).await,
         }
     }
 
     /// The same as long as packets of a publisher come: for the rest it waits once, not anew after each read.
-    async fn feed(&mut self, feed: Arc<Feed>, tick: &mut Interval) -> Result<(), Ending> {
-        let mut event = pin!(feed.next());
+    async fn feed(&mut self, feed: Arc<Feed>) -> Result<(), Ending> {
+        let mut next_tick = Instant::now() + TICK;
+        let mut event = pin!(feed.next(next_tick));
         let mut event = Doze::new(event.as_mut());
         while matches!(&self.role, Role::Feeds(now) if Arc::ptr_eq(now, &feed)) {
             self.drain().await?;
             tokio::select! {
                 biased;
-                _ = tick.tick() => self.tick().await?,
                 came = &mut event => {
-                    event.set(feed.next());
+                    if matches!(came, Event::Tick) {
+                        next_tick = Instant::now() + TICK;
+                    }
+                    event.set(feed.next(next_tick));
                     self.event(came).await?;
                 }
                 read = self.read.read_buf(self.proto.space()) => self.read_some(read)?,
@@ -246,25 +263,21 @@ impl Connection {
     }
 
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Ending> {
-        send(&mut self.write, bytes, self.shared.config.write_timeout).await?;
+        self.writer.send(bytes, self.shared.config.write_timeout).await?;
         self.listed.entry.outbound_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Ending> {
-        match (&mut self.role, event) {
-            (Role::Reads(watch), Event::Pulled(pulled)) => {
-                let sent = watch.send(pulled, &mut self.write, &self.shared).await?;
-                self.listed.entry.outbound_bytes.fetch_add(sent, Ordering::Relaxed);
-                Ok(())
-            }
+        match (&self.role, event) {
+            (_, Event::Tick) => self.tick().await,
+            (_, Event::Ended(ending)) => Err(ending),
             (_, Event::Replaced) => Err(Ending::Wanted("the path took another publisher or is gone")),
             (Role::Feeds(feed), Event::KeyframeWanted) => {
                 let requests = feed.keyframe_requests(Instant::now());
                 self.send_rtcp(requests).await
             }
-            (Role::None | Role::Announces { .. } | Role::Feeds(_), Event::Pulled(_))
-            | (Role::None | Role::Announces { .. } | Role::Reads(_), Event::KeyframeWanted) => Ok(()),
+            (Role::None | Role::Announces { .. } | Role::Reads(_), Event::KeyframeWanted) => Ok(()),
         }
     }
 
@@ -278,8 +291,7 @@ impl Connection {
                 if watch.uses_udp() && silent > SILENCE_MAX {
                     return Err(Ending::Fault("the reader gives no sign of life".into()));
                 }
-                let sent = watch.tick(&mut self.write, &self.shared).await?;
-                self.listed.entry.outbound_bytes.fetch_add(sent, Ordering::Relaxed);
+                watch.tick()?;
             }
             Role::Feeds(feed) => {
                 let lost = feed.silent_for();
@@ -305,8 +317,7 @@ impl Connection {
                 Some(Lane::Tcp { rtcp, .. }) => self.send(&interleaved(rtcp, &packet)).await?,
                 Some(Lane::Udp { rtcp, .. }) => {
                     let to = SocketAddr::new(self.listed.entry.remote.ip(), rtcp);
-                    // A packet that cannot be sent is a packet lost; the next one follows.
-                    let _ = self.shared.sockets.send_rtcp(&packet, to).await;
+                    self.shared.sockets.send_rtcp(&packet, to);
                 }
                 None => {}
             }
@@ -320,14 +331,14 @@ impl Connection {
 
     /// Takes a packet of someone who does not publish: a reader's RTP, or packets before RECORD, mean nothing.
     fn packet(&mut self, rtcp: bool, data: &[u8]) {
-        if let (Role::Reads(watch), true) = (&mut self.role, rtcp) {
+        if let (Role::Reads(watch), true) = (&self.role, rtcp) {
             watch.report(data);
         }
     }
 
     fn report(&mut self, data: Bytes) {
         self.heard = Instant::now();
-        if let Role::Reads(watch) = &mut self.role {
+        if let Role::Reads(watch) = &self.role {
             watch.report(&data);
         }
     }
@@ -385,7 +396,14 @@ impl Connection {
             let reader = hub.attach(&ask.path, permit, ReaderKind::RtspSession, self.session_id)?;
             let description = while_connected(&mut self.read, &mut self.proto, reader.ready()).await??;
             let session = self.begin(ask, reader.user().to_owned());
-            self.role = Role::Reads(Box::new(Watch::new(reader, description, session)));
+            let client = Client {
+                session,
+                connection: Arc::clone(&self.listed.entry),
+                writer: Arc::clone(&self.writer),
+                sockets: Arc::clone(&self.shared.sockets),
+                write_timeout: self.shared.config.write_timeout,
+            };
+            self.role = Role::Reads(Box::new(Watch::new(reader, description, client)));
         }
         match &mut self.role {
             Role::Reads(watch) => Ok(watch),
@@ -508,8 +526,8 @@ impl Connection {
     }
 
     async fn close(mut self, ending: &Ending) {
-        if let (Role::Reads(watch), Ending::Wanted(_)) = (&mut self.role, ending) {
-            watch.say_goodbye(&mut self.write, &self.shared).await;
+        if let (Role::Reads(watch), Ending::Wanted(_)) = (&self.role, ending) {
+            watch.say_goodbye(GOODBYE_TIMEOUT).await;
         }
         match (ending, &self.role) {
             (Ending::Fault(reason), _) => self.shared.refusals.note(Refusal::Fault { reason: reason.clone() }),
@@ -519,8 +537,6 @@ impl Connection {
             }
         }
         self.leave();
-        // The client may be gone; then there is nothing to shut down.
-        let _ = timeout(TICK, self.write.shutdown()).await;
     }
 }
 
@@ -546,9 +562,9 @@ fn wrong_order() -> Denied {
     Denied::Because(Error::Unsupported("the method is not valid in this state".into()))
 }
 
-async fn next_event(role: &mut Role) -> Event {
+async fn next_event(role: &Role) -> Event {
     match role {
-        Role::Reads(watch) => watch.next().await,
+        Role::Reads(watch) => Event::Ended(watch.run().await),
         Role::None | Role::Announces { .. } | Role::Feeds(_) => std::future::pending().await,
     }
 }
@@ -572,15 +588,6 @@ async fn while_connected<T>(
             Err(error) => return Err(Ending::io(&error)),
         };
         proto.received(Instant::now(), bytes).map_err(|error| Ending::Fault(error.to_string()))?;
-    }
-}
-
-/// Writes within the write timeout.
-pub(super) async fn send(write: &mut OwnedWriteHalf, bytes: &[u8], limit: Duration) -> Result<(), Ending> {
-    match timeout(limit, write.write_all(bytes)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Ending::io(&error)),
-        Err(_) => Err(too_slow(limit)),
     }
 }
 

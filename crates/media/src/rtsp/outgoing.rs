@@ -20,7 +20,7 @@ use media_proto::{
 use rand::RngExt as _;
 use smallvec::SmallVec;
 
-use super::{reader::Addresses, registry::wall_now};
+use super::registry::wall_now;
 
 /// Payloads beyond this are packetised anew for UDP, so that they fit a common MTU.
 const PAYLOAD_MAX: usize = 1440;
@@ -54,10 +54,30 @@ pub(super) struct Outgoing {
     reported_jitter_s: f64,
 }
 
-/// The packets of one unit with their headers: interleaved header and RTP header.
+/// Where datagrams of RTP and RTCP go.
+pub(super) type Addresses = (SocketAddr, SocketAddr);
+
+/// The header of one packet: the interleaved one, then that of RTP.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header([u8; INTERLEAVED_HEADER + RTP_HEADER]);
+
+impl Header {
+    /// As it travels in the connection.
+    pub(super) fn interleaved(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As it travels in a datagram.
+    pub(super) fn rtp(&self) -> &[u8] {
+        let [_, _, _, _, rtp @ ..] = &self.0;
+        rtp
+    }
+}
+
+/// The packets of one unit with their headers.
 #[derive(Debug)]
 pub(super) struct Stamped<'a> {
-    pub(super) headers: SmallVec<[[u8; INTERLEAVED_HEADER + RTP_HEADER]; HEADERS_AT_HAND]>,
+    pub(super) headers: SmallVec<[Header; HEADERS_AT_HAND]>,
     pub(super) packets: Cow<'a, [RtpPacket]>,
 }
 
@@ -166,7 +186,7 @@ impl Outgoing {
         unit.small_packets(|unit| packetizer::packets(codec, &frames(unit), SMALL_PAYLOAD)).into()
     }
 
-    fn header(&mut self, packet: &RtpPacket, timestamp: u32) -> [u8; INTERLEAVED_HEADER + RTP_HEADER] {
+    fn header(&mut self, packet: &RtpPacket, timestamp: u32) -> Header {
         let channel = match self.lane {
             Lane::Tcp { rtp, .. } => rtp,
             Lane::Udp { .. } => 0,
@@ -179,7 +199,7 @@ impl Outgoing {
         self.sequence = self.sequence.wrapping_add(1);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(u32::try_from(packet.payload.len()).unwrap_or(u32::MAX));
-        header
+        Header(header)
     }
 
     /// The RTP timestamp of a media time.

@@ -16,7 +16,7 @@ use media_proto::{Track, TrackId, TrackKind, ingest::Ingest, rtsp::server::Outpu
 use tokio::{sync::Notify, time::sleep_until};
 
 use super::{
-    reader::Event,
+    connection::Event,
     registry::{Session, wall_now},
 };
 use crate::hub::Publisher;
@@ -118,9 +118,10 @@ impl Feed {
         self.state().heard.elapsed()
     }
 
-    /// Waits until this publisher must go, or a reader wants a keyframe of it.
-    pub(super) async fn next(&self) -> Event {
+    /// Waits until this publisher must go, a reader wants a keyframe of it, or it is `tick`.
+    pub(super) async fn next(&self, tick: Instant) -> Event {
         tokio::select! {
+            () = sleep_until(tick.into()) => Event::Tick,
             () = self.publisher.replaced() => Event::Replaced,
             () = self.publisher.stream().keyframe_wanted() => Event::KeyframeWanted,
             never = self.expire() => match never {},

@@ -59,27 +59,28 @@ impl Sockets {
         Err(last.unwrap_or(Error::Limit { what: "the search for a pair of UDP ports", limit: PAIR_ATTEMPTS as u64 }))
     }
 
-    /// Sends the first datagrams of a row, as many as one system call takes; how many those were.
-    pub(super) async fn send_rtp(&self, row: &[Datagram<'_>], to: SocketAddr) -> io::Result<usize> {
-        send(&self.rtp, row, to).await
+    /// Sends the first datagrams of a row, as many as one system call takes; how many those were. `WouldBlock` when the
+    /// socket is full.
+    pub(super) fn send_rtp(&self, row: &[Datagram<'_>], to: SocketAddr) -> io::Result<usize> {
+        let (socket, sender) = &self.rtp;
+        sender.send(socket, row, to)
     }
 
-    pub(super) async fn send_rtcp(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        send(&self.rtcp, &[[datagram, &[]]], to).await
+    /// Waits until the socket of RTP takes more.
+    pub(super) async fn writable(&self) {
+        // An error shows at the next send.
+        let _ = self.rtp.0.writable().await;
+    }
+
+    /// Sends a report. One that cannot be sent is lost; the next one follows.
+    pub(super) fn send_rtcp(&self, datagram: &[u8], to: SocketAddr) {
+        let (socket, sender) = &self.rtcp;
+        let _ = sender.send(socket, &[[datagram, &[]]], to);
     }
 
     /// The ports of RTP and RTCP.
     pub(super) fn ports(&self) -> Result<(u16, u16), Error> {
         Ok((port_of(&self.rtp.0)?, port_of(&self.rtcp.0)?))
-    }
-}
-
-async fn send((socket, sender): &(UdpSocket, Sender), row: &[Datagram<'_>], to: SocketAddr) -> io::Result<usize> {
-    loop {
-        match sender.send(socket, row, to) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
-            done => return done,
-        }
     }
 }
 

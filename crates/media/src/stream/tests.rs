@@ -175,3 +175,31 @@ async fn a_waiting_reader_wakes_for_a_push() {
     let (pulled, ()) = tokio::join!(subscription.pull(), async { feed.push("K", 10) });
     assert!(matches!(pulled, Pulled::Unit(unit) if unit.head().keyframe));
 }
+
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<usize>>);
+
+impl Observer for Told {
+    fn pushed(&self, rank: usize) {
+        self.0.lock().unwrap().push(rank);
+    }
+}
+
+#[test]
+fn observers_are_told_of_each_push_change_and_end_until_they_are_gone() {
+    let mut feed = Feed::new();
+    let observe = || {
+        let told = Arc::new(Told::default());
+        let observer: Arc<dyn Observer> = Arc::<Told>::clone(&told);
+        feed.stream.observe(Arc::downgrade(&observer));
+        told
+    };
+    let (first, second, third) = (observe(), observe(), observe());
+    feed.push("K", 100);
+    drop(first);
+    feed.push("p", 100);
+    feed.stream.describe(&[]);
+    drop(second);
+    feed.stream.end();
+    assert_eq!(*third.0.lock().unwrap(), [2, 1, 1, 0]);
+}
