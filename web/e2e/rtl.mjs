@@ -33,6 +33,11 @@ export async function rightToLeft({ url }) {
         check(seen.raw === null, `${width}: a key without text: ${seen.raw}`);
       });
     }
+    // Whoever opens the address by itself gets the language it names, too.
+    await withPage(browser, { url: new URL("/?lng=ar", url).href }, async (page) => {
+      await page.waitForURL((now) => now.pathname === "/live");
+      await page.waitForFunction(() => document.documentElement.dir === "rtl", null, { timeout: 5_000 });
+    });
     return { sizes: SIZES.length };
   });
 }

@@ -325,9 +325,9 @@ impl Loaded {
             if camera.main.is_none() && camera.sub.is_none() {
                 return Err(self.camera_error(camera, "neither `main` nor `sub` is given; name at least one stream"));
             }
-            for url in [&camera.main, &camera.sub].into_iter().flatten() {
-                if !url.starts_with("rtsp://") {
-                    return Err(self.camera_error(camera, "the stream is not an rtsp:// URL"));
+            for (key, url) in [("main", &camera.main), ("sub", &camera.sub)] {
+                if url.as_ref().is_some_and(|url| !url.starts_with("rtsp://")) {
+                    return Err(self.camera_error(camera, &format!("`{key}` does not begin with rtsp://")));
                 }
             }
         }
@@ -454,7 +454,7 @@ mod tests {
         assert!(refused("[listen]\nrtsp = \"nonsense\"\n").starts_with("cctv.toml:2: invalid socket address"));
         assert!(refused("services = [\"media\", \"disco\"]\n").starts_with("cctv.toml:1: unknown variant `disco`"));
         let twice = "[[cameras]]\nid = \"a\"\nname = \"A\"\nsource = \"BUS\"\nmain = \"http://x\"\n";
-        assert_eq!(refused(twice), "cctv.toml:2: cameras: id \"a\": the stream is not an rtsp:// URL");
+        assert_eq!(refused(twice), "cctv.toml:2: cameras: id \"a\": `main` does not begin with rtsp://");
     }
 
     /// Tells the names of the fields that a type reads.

@@ -210,9 +210,12 @@ fn keys(value: serde_json::Value) -> Keys {
 /// Tells the person at the terminal where to go and how to get in.
 fn announce(loaded: &Loaded, token: &token::Token, data: &Path) {
     let port = loaded.config.listen.web.port();
-    let cameras = loaded.config.cameras.len();
+    let cameras = match loaded.config.cameras.len() {
+        1 => "1 camera".to_owned(),
+        many => format!("{many} cameras"),
+    };
     if loaded.config.services.runs(Service::Api) {
-        say(&format!("\n  cctv is running with {cameras} cameras: http://localhost:{port}/"));
+        say(&format!("\n  cctv is running with {cameras}: http://localhost:{port}/"));
     }
     if token.is_new {
         say(&format!("  From other machines sign in with this token (shown once): {}", token.secret.expose()));

@@ -23,8 +23,9 @@ const root = createRootRoute({
 const home = createRoute({
   getParentRoute: () => root,
   path: "/",
-  beforeLoad: () => {
-    throw redirect({ to: "/live", search: { lng: preferredLanguage() } });
+  validateSearch: parseView,
+  beforeLoad: ({ search }) => {
+    throw redirect({ to: "/live", search: { ...search, lng: search.lng ?? preferredLanguage() } });
   },
 });
 
