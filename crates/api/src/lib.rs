@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod caller;
+mod camera;
 pub mod control;
 pub mod health;
 pub mod hls;
@@ -15,3 +16,5 @@ pub mod problem;
 pub mod request_id;
 pub mod wall;
 pub mod whep;
+
+pub use camera::Ports;

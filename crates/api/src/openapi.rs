@@ -16,7 +16,7 @@ use utoipa::{
     },
 };
 
-use crate::{control, platform, wall};
+use crate::{camera, control, platform, wall};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,12 +25,24 @@ use crate::{control, platform, wall};
         description = "Cameras, live pictures and the wall, on the dashboard's port; \
         the routes below /v3 are those of the media control API, on port 9997."
     ),
-    paths(platform::cameras, platform::camera, platform::login, platform::logout),
+    paths(
+        platform::cameras,
+        platform::camera,
+        platform::add,
+        platform::remove,
+        platform::folders,
+        platform::login,
+        platform::logout
+    ),
     components(schemas(
-        platform::Camera,
+        camera::Camera,
         platform::CameraList,
-        platform::Location,
-        platform::StreamInfo,
+        camera::Location,
+        camera::StreamInfo,
+        platform::NewCamera,
+        platform::NewLocation,
+        platform::Folder,
+        platform::FolderList,
         platform::Login
     ))
 )]

@@ -5,6 +5,7 @@
 
 mod access;
 mod cameras;
+mod folders;
 mod live;
 mod login;
 mod pages;
@@ -13,11 +14,16 @@ use std::sync::Arc;
 
 use axum::{Router, middleware, routing::get};
 use domain::{ErrorKind, WallTime};
-use media::{Hub, admission::TokenPolicy, catalogue::Catalogue};
+use media::{Hub, admission::TokenPolicy};
+use vms::Directory;
 
-use crate::{health, metrics, openapi, problem::Problem};
+use crate::{camera::Ports, health, metrics, openapi, problem::Problem};
 pub(crate) use access::is_foreign_page;
-pub(crate) use cameras::{__path_camera, __path_cameras, Camera, CameraList, Location, StreamInfo, camera, cameras};
+pub(crate) use cameras::{
+    __path_add, __path_camera, __path_cameras, __path_remove, CameraList, NewCamera, NewLocation, add, camera, cameras,
+    remove,
+};
+pub(crate) use folders::{__path_folders, Folder, FolderList, folders};
 pub use live::live;
 pub(crate) use login::{__path_login, __path_logout, Login, login, logout};
 
@@ -27,24 +33,13 @@ pub struct State {
     /// The paths, whose states are the cameras' states.
     pub hub: Hub,
     /// The cameras.
-    pub catalogue: Arc<dyn Catalogue>,
+    pub directory: Directory,
     /// Who is let in.
     pub policy: Arc<TokenPolicy>,
     /// Where clients find the media.
     pub ports: Ports,
     /// When the process started.
     pub started: WallTime,
-}
-
-/// The ports that clients are told; a face that does not run is not named.
-#[derive(Clone, Copy, Debug)]
-pub struct Ports {
-    /// RTSP.
-    pub rtsp: u16,
-    /// HLS.
-    pub hls: Option<u16>,
-    /// WHEP.
-    pub webrtc: Option<u16>,
 }
 
 impl std::fmt::Debug for State {
@@ -58,8 +53,9 @@ impl std::fmt::Debug for State {
 /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, or everyone is refused.
 pub fn router(state: State, application: Router) -> Router {
     let api = Router::new()
-        .route("/api/v1/cameras", get(cameras))
-        .route("/api/v1/cameras/{id}", get(camera))
+        .route("/api/v1/cameras", get(cameras).post(add))
+        .route("/api/v1/cameras/{id}", get(camera).delete(remove))
+        .route("/api/v1/folders", get(folders))
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/{*rest}", get(unknown_route).fallback(unknown_route))
         .route("/metrics", get(own_metrics))
@@ -90,4 +86,4 @@ async fn wrong_method() -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -204,6 +204,37 @@ impl From<media::Error> for Problem {
     }
 }
 
+impl From<vms::Error> for Problem {
+    fn from(error: vms::Error) -> Self {
+        let kind = error.kind();
+        let (code, message_ar) = match (&error, kind) {
+            (vms::Error::Address, _) => {
+                let text_ar = "يجب أن يبدأ عنوان البث بـ rtsp:// وأن يذكر المضيف";
+                return Self::impossible("INVALID_ADDRESS", error.to_string(), text_ar);
+            }
+            (vms::Error::Stream { source, .. }, _) => {
+                return Self::impossible("INVALID_ADDRESS", source.to_string(), "عنوان البث غير صالح");
+            }
+            (_, ErrorKind::NotFound) => ("NOT_FOUND", "العنصر المطلوب غير موجود"),
+            (_, ErrorKind::Invalid) => ("INVALID_VALUE", "إحدى القيم غير مقبولة"),
+            (_, ErrorKind::Conflict) => ("CONFLICT", "يتعارض التغيير مع ما هو محفوظ"),
+            (_, ErrorKind::Unavailable) => ("DATABASE_UNAVAILABLE", "قاعدة البيانات غير متاحة"),
+            (_, _) => {
+                tracing::error!(error = %full(&error), "the catalogue has failed");
+                ("DATABASE_FAILED", "حدث خطأ في قاعدة البيانات")
+            }
+        };
+        let text = if kind == ErrorKind::Invalid { full(&error) } else { error.to_string() };
+        Self::new(kind, code, text, message_ar)
+    }
+}
+
+/// The text of an error with those of its causes.
+fn full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// The code and the Arabic text of an error of the engine.
 fn words(error: &media::Error) -> (&'static str, Cow<'static, str>) {
     match error {

@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{AgencyId, CameraId, CameraStatus, PathName, Rendition, WallTime};
+use domain::{AgencyId, CameraId, CameraStatus, PathName, Position, Rendition, WallTime};
 
 use crate::{Error, FolderId, ServerId};
 
@@ -8,17 +8,10 @@ use crate::{Error, FolderId, ServerId};
 pub(crate) const TEXT_MAX: usize = 1_024;
 /// Capabilities of a camera.
 const CAPABILITIES_MAX: usize = 64;
+/// Entries of the metadata of a camera.
+const METADATA_MAX: usize = 64;
 /// Folders that a camera lies in.
 const FOLDERS_MAX: usize = 64;
-
-/// A point on the earth (WGS 84).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Position {
-    /// Degrees north.
-    pub latitude: f64,
-    /// Degrees east.
-    pub longitude: f64,
-}
 
 /// One encoding of a camera and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +20,7 @@ pub struct Stream {
     pub rendition: Rendition,
     /// The media path that serves it; no two streams share one.
     pub path: PathName,
-    /// The RTSP address of its source, without credentials: those belong to the server.
+    /// Where it comes from, as the connector of its server reads it, such as an `rtsp://` address. Without credentials.
     pub address: String,
 }
 
@@ -54,6 +47,10 @@ pub struct Details {
     pub streams: Vec<Stream>,
     /// The id of its hardware on the server, as the server writes it.
     pub hardware: String,
+    /// The name of the recording server it hangs on; empty where it hangs on none.
+    pub recorder: String,
+    /// What else its source says of it, as it says it; shown to clients.
+    pub metadata: BTreeMap<String, String>,
     /// The folders it lies in. A synchronisation changes folders of its own server only.
     pub folders: BTreeSet<FolderId>,
 }
@@ -69,6 +66,8 @@ pub struct Camera {
     pub details: Details,
     /// The newest status.
     pub status: CameraStatus,
+    /// How many whole listings of its server in a row did not have it.
+    pub missed: u32,
     /// Since when its server no longer lists it.
     pub vanished: Option<WallTime>,
     /// When it was written last.
@@ -133,6 +132,7 @@ impl Details {
             ("vendor", &self.vendor),
             ("model", &self.model),
             ("hardware", &self.hardware),
+            ("recorder", &self.recorder),
         ];
         for (what, text) in texts {
             check_text(what, text)?;
@@ -142,6 +142,10 @@ impl Details {
         if self.capabilities.len() > CAPABILITIES_MAX {
             return Err(Error::Invalid { what: "capabilities", why: "are more than 64" });
         }
+        if self.metadata.len() > METADATA_MAX {
+            return Err(Error::Invalid { what: "metadata", why: "has more than 64 entries" });
+        }
+        self.metadata.iter().flat_map(|(name, text)| [name, text]).try_for_each(|text| check_text("metadata", text))?;
         if self.folders.len() > FOLDERS_MAX {
             return Err(Error::Invalid { what: "folders", why: "are more than 64" });
         }

@@ -1,4 +1,4 @@
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use domain::{CameraId, WallTime};
 use futures_util::future::BoxFuture;
@@ -7,6 +7,9 @@ use crate::{
     Applied, Camera, CameraFilter, Credentials, Details, Error, Folder, FolderId, Listed, Page, Server, ServerId,
     StatusChange, SyncPage,
 };
+
+/// Settings documents with one prefix.
+pub const SETTINGS_MAX: usize = 100_000;
 
 /// What a method of the catalogue answers.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
@@ -26,13 +29,22 @@ impl Default for Limits {
     }
 }
 
-/// A named document of settings.
+/// A named document of settings. It is stored sealed, since it may name passwords.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Counts its changes, from 1.
     pub revision: i64,
     /// The document; what it means is its owner's.
     pub body: String,
+}
+
+/// A settings document that takes a new body, or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// The document.
+    pub name: String,
+    /// What it says from now on; `None` removes it.
+    pub body: Option<String>,
 }
 
 /// The durable catalogue. A change that is answered survives a crash; a change happens wholly or not at all.
@@ -79,8 +91,9 @@ pub trait Catalogue: Send + Sync {
     /// The credentials of a server in clear. Only for the connector that logs in with them, never for an answer to a client.
     fn open_credentials_for_connector(&self, id: ServerId) -> Answer<'_, Option<Credentials>>;
 
-    /// Takes one page of a synchronisation. Cameras are added or changed; only the end of a complete synchronisation that
-    /// listed at least one camera marks missing ones as vanished. The status of a camera is not touched.
+    /// Takes one page of a synchronisation. Cameras are added or changed; only the end of a whole synchronisation concludes
+    /// something of missing ones, as [`Ending`](crate::Ending) says, and one that is [`Complete`](crate::Ending::Complete)
+    /// only if it listed a camera. The status of a camera is not touched.
     fn apply_sync(&self, server: ServerId, page: SyncPage, now: WallTime) -> Answer<'_, Applied>;
 
     /// Appends to the history of a camera's status; the newest is the camera's status.
@@ -91,6 +104,12 @@ pub trait Catalogue: Send + Sync {
 
     /// The settings document of this name.
     fn settings(&self, name: String) -> Answer<'_, Option<Settings>>;
+
+    /// The settings documents whose names begin with `prefix`, by name; [`SETTINGS_MAX`] at most, more is an error.
+    fn settings_under(&self, prefix: String) -> Answer<'_, BTreeMap<String, Settings>>;
+
+    /// Stores and removes documents, all or none, whatever revision they are at.
+    fn change_settings(&self, changes: Vec<SettingsChange>) -> Answer<'_, ()>;
 
     /// Stores a settings document if it is still at revision `expected` (0: if there is none), and answers the new revision.
     fn put_settings(&self, name: String, expected: i64, body: String) -> Answer<'_, i64>;

@@ -14,7 +14,7 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-/// The key that credentials are sealed with (AES-256-GCM). The catalogue keeps it in memory and never stores it.
+/// The key that credentials and settings are sealed with (AES-256-GCM). The catalogue keeps it in memory and never stores it.
 pub struct SealingKey(RandomizedNonceKey);
 
 impl SealingKey {
@@ -24,33 +24,74 @@ impl SealingKey {
         Self(RandomizedNonceKey::new(&AES_256_GCM, key).expect("the key has the length of the algorithm"))
     }
 
-    /// The nonce, then the sealed bytes and their tag. They are bound to the server, so a row that is moved does not open.
     pub(crate) fn seal(&self, server: ServerId, credentials: &Credentials) -> Result<Vec<u8>, Error> {
         let (user, password) = (credentials.user.expose(), credentials.password.expose());
         if user.len() > TEXT_MAX || password.len() > TEXT_MAX {
             return Err(Error::Invalid { what: "credentials", why: "are longer than 1,024 bytes" });
         }
         let length = u32::try_from(user.len()).expect("the length is checked above");
-        let mut sealed = [&length.to_be_bytes(), user.as_bytes(), password.as_bytes()].concat();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(server.as_uuid().as_bytes()), &mut sealed);
-        let nonce = nonce.map_err(|_| Error::Sealed { server: server.to_string() })?;
-        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+        let plain = [&length.to_be_bytes(), user.as_bytes(), password.as_bytes()].concat();
+        self.seal_bytes(Bound::Server(server), plain)
     }
 
     pub(crate) fn open(&self, server: ServerId, sealed: &[u8]) -> Result<Credentials, Error> {
-        self.try_open(server, sealed).ok_or_else(|| Error::Sealed { server: server.to_string() })
+        let bound = Bound::Server(server);
+        credentials_of(&self.open_bytes(bound, sealed)?).ok_or_else(|| bound.cannot_be_opened())
     }
 
-    fn try_open(&self, server: ServerId, sealed: &[u8]) -> Option<Credentials> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut plain = sealed.to_vec();
-        let plain = self.0.open_in_place(nonce, Aad::from(server.as_uuid().as_bytes()), &mut plain).ok()?;
-        let (length, texts) = plain.split_first_chunk::<4>()?;
-        let (user, password) = texts.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-        let secret = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(Secret::new);
-        Some(Credentials { user: secret(user)?, password: secret(password)? })
+    /// The nonce, then the sealed bytes and their tag. They are bound to what they belong to, so a row that is moved does not
+    /// open.
+    pub(crate) fn seal_bytes(&self, bound: Bound<'_>, mut plain: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(bound.to_bytes()), &mut plain);
+        let nonce = nonce.map_err(|_| bound.cannot_be_opened())?;
+        Ok([nonce.as_ref().as_slice(), &plain].concat())
     }
+
+    pub(crate) fn open_bytes(&self, bound: Bound<'_>, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let open = || {
+            let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let mut plain = sealed.to_vec();
+            let length = self.0.open_in_place(nonce, Aad::from(bound.to_bytes()), &mut plain).ok()?.len();
+            plain.truncate(length);
+            Some(plain)
+        };
+        open().ok_or_else(|| bound.cannot_be_opened())
+    }
+}
+
+/// What sealed bytes belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound<'a> {
+    /// The credentials of a server.
+    Server(ServerId),
+    /// A settings document.
+    Settings(&'a str),
+}
+
+impl Bound<'_> {
+    fn to_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Server(server) => server.as_uuid().as_bytes().to_vec(),
+            Self::Settings(name) => ["settings ", name].concat().into_bytes(),
+        }
+    }
+
+    fn cannot_be_opened(self) -> Error {
+        Error::Sealed {
+            what: match self {
+                Self::Server(server) => format!("credentials of server {server}"),
+                Self::Settings(name) => format!("settings {name}"),
+            },
+        }
+    }
+}
+
+fn credentials_of(plain: &[u8]) -> Option<Credentials> {
+    let (length, texts) = plain.split_first_chunk::<4>()?;
+    let (user, password) = texts.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    let secret = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(Secret::new);
+    Some(Credentials { user: secret(user)?, password: secret(password)? })
 }
 
 impl fmt::Debug for SealingKey {
@@ -75,6 +116,7 @@ mod tests {
         assert_eq!(key.open(server, &sealed).unwrap(), credentials);
         assert!(SealingKey::new(&[8; 32]).open(server, &sealed).is_err());
         assert!(key.open(ServerId::from_uuid(Uuid::from_u128(2)), &sealed).is_err());
+        assert!(key.open_bytes(Bound::Settings("media"), &sealed).is_err());
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;

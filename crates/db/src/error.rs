@@ -52,11 +52,11 @@ pub enum Error {
     /// The change contradicts what is stored: a path is taken, or something else still refers to the thing.
     #[error("the change contradicts what is stored")]
     Contradiction(#[source] sqlx::Error),
-    /// Credentials cannot be opened: another key, another server's row, or damage.
-    #[error("the credentials of server {server} cannot be opened with this key")]
+    /// What is sealed cannot be opened: another key, another row, or damage.
+    #[error("the {what} cannot be opened with this key")]
     Sealed {
-        /// The server's id.
-        server: String,
+        /// Whose credentials, or which settings.
+        what: String,
     },
     /// A migration that was applied has been edited since.
     #[error("migration {version} of the database differs from the one of this program: one of them was edited")]

@@ -5,8 +5,8 @@
 //! What is acknowledged survives a crash. Every list has a limit, every error a kind ([`Error::kind`]).
 //!
 //! A camera that a server no longer lists is marked vanished; only [`Catalogue::remove_camera`] deletes one. Credentials
-//! are sealed with a key of the caller and come back by [`Catalogue::open_credentials_for_connector`] alone. The catalogue
-//! reads no clock: times are given by the caller.
+//! and settings are sealed with a key of the caller; credentials come back by
+//! [`Catalogue::open_credentials_for_connector`] alone. The catalogue reads no clock: times are given by the caller.
 
 mod camera;
 mod catalogue;
@@ -26,8 +26,8 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 
-pub use camera::{Camera, CameraFilter, Details, Position, Presence, StatusChange, Stream};
-pub use catalogue::{Answer, Catalogue, Limits, Settings};
+pub use camera::{Camera, CameraFilter, Details, Presence, StatusChange, Stream};
+pub use catalogue::{Answer, Catalogue, Limits, SETTINGS_MAX, Settings, SettingsChange};
 pub use credentials::{Credentials, SealingKey};
 pub use error::Error;
 pub use folder::Folder;

@@ -65,8 +65,11 @@ pub struct SyncPage {
 pub enum Ending {
     /// More follows, or the listing broke off: nothing is concluded from what is missing.
     Partial,
-    /// This was the last page and every page before it came through: what was not listed has vanished.
+    /// This was the last page and every page before it came through. A camera that was not listed is missed; missed
+    /// twice in a row, it has vanished: one listing may lack cameras for a moment, where rights or pages are lost.
     Complete,
+    /// The same of a source that cannot lose any, such as a file: what was not listed has vanished, all of it if need be.
+    Exact,
 }
 
 /// What a page changed.
@@ -76,6 +79,8 @@ pub struct Applied {
     pub cameras: u64,
     /// Among them cameras that had vanished and are back.
     pub returned: u64,
+    /// Cameras that this synchronisation did not list, and that are not yet vanished.
+    pub missed: u64,
     /// Cameras marked vanished by the end of this synchronisation.
     pub vanished: u64,
 }

@@ -1,6 +1,6 @@
 //! The catalogue on SQLite: embedded, in a file (WAL, one writer, several readers, every commit synced) or in memory.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, io, path::Path, time::Duration};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -30,6 +30,7 @@ pub async fn open_in_memory(key: SealingKey, limits: Limits) -> Result<impl Cata
 }
 
 pub(crate) async fn file_pools(file: &Path) -> Result<Pools, Error> {
+    make_private(file).map_err(sqlx::Error::Io)?;
     let options = options().filename(file).journal_mode(SqliteJournalMode::Wal).create_if_missing(true);
     let writer = pool(1).connect_with(options.clone()).await?;
     let readers = pool(READERS).connect_with(options.create_if_missing(false).pragma("query_only", "ON")).await?;
@@ -41,6 +42,15 @@ pub(crate) async fn memory_pools() -> Result<Pools, Error> {
     let pool = pool(1).min_connections(1).idle_timeout(None).max_lifetime(None);
     let writer = pool.connect_with(options().in_memory(true)).await?;
     Ok(Pools::Sqlite { readers: writer.clone(), writer })
+}
+
+/// Makes the file when absent, readable by the owner alone; the files beside it get the same rights from SQLite.
+fn make_private(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
 }
 
 fn options() -> SqliteConnectOptions {

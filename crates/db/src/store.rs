@@ -1,12 +1,12 @@
 //! The catalogue in SQL, on either engine.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use domain::{CameraId, WallTime};
 
 use crate::{
     Answer, Applied, Camera, CameraFilter, Catalogue, Credentials, Details, Error, Folder, FolderId, Limits, Listed,
-    Page, SealingKey, Server, ServerId, Settings, StatusChange, SyncPage,
+    Page, SealingKey, Server, ServerId, Settings, SettingsChange, StatusChange, SyncPage,
     engine::Pools,
     migrate::{MIGRATIONS, migrate},
 };
@@ -131,11 +131,19 @@ impl Catalogue for Store {
     }
 
     fn settings(&self, name: String) -> Answer<'_, Option<Settings>> {
-        read!(self, |tx| settings::get(&mut tx, &name))
+        read!(self, |tx| settings::get(&mut tx, &self.key, &name))
+    }
+
+    fn settings_under(&self, prefix: String) -> Answer<'_, BTreeMap<String, Settings>> {
+        read!(self, |tx| settings::under(&mut tx, &self.key, &prefix))
+    }
+
+    fn change_settings(&self, changes: Vec<SettingsChange>) -> Answer<'_, ()> {
+        written!(self, |tx| settings::change(&mut tx, &self.key, changes))
     }
 
     fn put_settings(&self, name: String, expected: i64, body: String) -> Answer<'_, i64> {
-        written!(self, |tx| settings::put(&mut tx, name, expected, body))
+        written!(self, |tx| settings::put(&mut tx, &self.key, name, expected, body))
     }
 }
 

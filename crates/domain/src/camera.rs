@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
-use crate::{AgencyId, CameraId, PathName};
+use crate::{AgencyId, CameraId, PathName, WallTime};
 
 /// One encoding a camera offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -10,6 +10,34 @@ pub enum Rendition {
     Main,
     /// The small picture for walls: at most 640×360, 15 frames per second, no B-frames.
     Sub,
+}
+
+impl Rendition {
+    /// `main` or `sub`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Sub => "sub",
+        }
+    }
+}
+
+impl FromStr for Rendition {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Main, Self::Sub].into_iter().find(|rendition| rendition.as_str() == text).ok_or(())
+    }
+}
+
+/// A point on the earth (WGS 84).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
 }
 
 /// Whether pictures of a camera can be had.
@@ -25,7 +53,7 @@ pub enum CameraStatus {
 }
 
 /// A device of an agency.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Camera {
     /// Stable identity.
     pub id: CameraId,
@@ -39,11 +67,40 @@ pub struct Camera {
     pub main: Option<PathName>,
     /// The path of the sub stream, if there is one.
     pub sub: Option<PathName>,
+    /// Whether it can be turned.
+    pub has_ptz: bool,
+    /// Where it stands.
+    pub position: Option<Position>,
+    /// Where it stands, in words; may be empty.
+    pub place: String,
+    /// The recording server it hangs on, by name.
+    pub recording_server: Option<String>,
     /// What else its source says of it, as it says it; shown to clients.
     pub metadata: BTreeMap<String, String>,
+    /// When it was written last.
+    pub updated: WallTime,
 }
 
 impl Camera {
+    /// A camera of which no more is known than its name and its owner.
+    #[must_use]
+    pub fn new(id: CameraId, name: &str, agency: AgencyId) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            name_ar: name.to_owned(),
+            agency,
+            main: None,
+            sub: None,
+            has_ptz: false,
+            position: None,
+            place: String::new(),
+            recording_server: None,
+            metadata: BTreeMap::new(),
+            updated: WallTime::from_unix_us(0),
+        }
+    }
+
     /// The path name under which a camera's stream is served: `camera_{id}` and `camera_{id}_sub`.
     #[must_use]
     pub fn path_of(id: CameraId, rendition: Rendition) -> PathName {

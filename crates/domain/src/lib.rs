@@ -12,7 +12,7 @@ mod secret;
 mod wall_time;
 
 pub use agency::AgencyId;
-pub use camera::{Camera, CameraStatus, Rendition};
+pub use camera::{Camera, CameraStatus, Position, Rendition};
 pub use error_kind::ErrorKind;
 pub use id::{CameraId, ConnectionId, SessionId};
 pub use path_name::PathName;

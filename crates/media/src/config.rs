@@ -11,15 +11,15 @@ mod settings;
 mod store;
 mod units;
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, sync::Arc, time::Duration};
 
-use domain::{CameraId, PathName, Secret};
+use domain::{CameraId, PathName, Rendition, Secret};
 use regex::Regex;
 
 pub use keys::{Key, global_keys, path_keys};
 pub use overlay::{Keys, REDACTED};
 pub use settings::{Base, BaseEntry, Bulk, Settings};
-pub use store::{Change, ConfigStore, FileStore, Stored};
+pub use store::{Change, ConfigStore, MemoryStore, Stored};
 
 /// What of the global configuration has an effect while running.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,33 @@ pub enum Source {
     Publisher,
     /// An RTSP server that is pulled.
     Rtsp(RtspSource),
+    /// A camera behind a video management system.
+    Vms(VmsSource),
+}
+
+/// One encoding of a camera behind a video management system, as the connector of that system knows it. As a text it is
+/// `vms://{camera}/{main|sub}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VmsSource {
+    /// The camera.
+    pub camera: CameraId,
+    /// The encoding.
+    pub rendition: Rendition,
+}
+
+impl fmt::Display for VmsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vms://{}/{}", self.camera, self.rendition.as_str())
+    }
+}
+
+impl FromStr for VmsSource {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (camera, rendition) = text.strip_prefix("vms://").and_then(|rest| rest.split_once('/')).ok_or(())?;
+        Ok(Self { camera: camera.parse().map_err(drop)?, rendition: rendition.parse()? })
+    }
 }
 
 /// An RTSP server to pull from.

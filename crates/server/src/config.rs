@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{AgencyId, Camera, CameraId, Rendition, Secret};
+use domain::{AgencyId, CameraId, Secret};
 use serde::{Deserialize, Deserializer};
 
 /// The prefix of environment variables that set a key.
@@ -32,7 +32,11 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// The media engine.
     pub(crate) media: Media,
-    /// The cameras, until a database holds them.
+    /// Where the catalogue of cameras and settings is kept.
+    pub(crate) database: Database,
+    /// The key that passwords are sealed with in the catalogue; made at the first start, in the data directory, when absent.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Cameras that are put into the catalogue; one that goes from here goes from there.
     pub(crate) cameras: Vec<CameraEntry>,
 }
 
@@ -85,6 +89,30 @@ pub(crate) struct DataDirectory(pub(crate) PathBuf);
 impl Default for DataDirectory {
     fn default() -> Self {
         Self(PathBuf::from("data"))
+    }
+}
+
+/// `sqlite:FILE` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; a file in the data directory by default.
+#[derive(Debug, Default)]
+pub(crate) enum Database {
+    /// SQLite in a file in the data directory.
+    #[default]
+    Embedded,
+    /// SQLite in this file.
+    Sqlite(PathBuf),
+    /// PostgreSQL at this address.
+    Postgres(Secret),
+}
+
+impl<'de> Deserialize<'de> for Database {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.split_once(':') {
+            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(PathBuf::from(file))),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Secret::new(text))),
+            // What was given may hold a password.
+            Some(_) | None => Err(serde::de::Error::custom("the database is written sqlite:FILE or postgres://…")),
+        }
     }
 }
 
@@ -235,26 +263,14 @@ impl CameraEntry {
         self.id.parse().unwrap_or_else(|_| CameraId::derived("config", &self.id))
     }
 
-    /// The camera with the paths its streams are served under.
-    pub(crate) fn camera(&self) -> Camera {
+    /// What the catalogue takes of it.
+    pub(crate) fn listed(&self) -> vms::Listed {
         let id = self.camera_id();
-        Camera {
-            id,
-            name: self.name.clone(),
-            name_ar: self.name_ar.clone().unwrap_or_else(|| self.name.clone()),
-            agency: self.source.0.clone(),
-            main: self.main.as_ref().map(|_| Camera::path_of(id, Rendition::Main)),
-            sub: self.sub.as_ref().map(|_| Camera::path_of(id, Rendition::Sub)),
-            metadata: self.metadata.clone(),
-        }
-    }
-
-    /// The URL of one rendition.
-    pub(crate) fn url(&self, rendition: Rendition) -> Option<&str> {
-        match rendition {
-            Rendition::Main => self.main.as_deref(),
-            Rendition::Sub => self.sub.as_deref(),
-        }
+        let names = (self.name.as_str(), self.name_ar.as_deref());
+        let mut details =
+            vms::rtsp_details(id, self.source.0.clone(), names, self.main.as_deref(), self.sub.as_deref());
+        details.metadata = self.metadata.clone();
+        vms::Listed { id, details }
     }
 }
 

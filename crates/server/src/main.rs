@@ -1,10 +1,12 @@
 //! `cctv`: the whole system as one program. This crate reads the configuration, starts the services and stops them.
 
-mod cameras;
+mod catalogue;
 mod command;
 mod config;
 mod demo;
+mod documents;
 mod instance;
+mod private_file;
 mod services;
 mod telemetry;
 mod token;

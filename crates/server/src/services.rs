@@ -10,26 +10,30 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use api::access::Policy;
-use domain::{Rendition, WallTime};
+use domain::WallTime;
 use media::{
     Hub,
     admission::TokenPolicy,
-    catalogue::Catalogue,
-    config::{Base, BaseEntry, FileStore, Keys, Settings},
+    config::{Base, BaseEntry, Keys, Settings},
     hls, rtsp,
     source::rtsp::RtspConnector,
     webrtc,
 };
 use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vms::Directory;
 
 use crate::{
-    cameras::Cameras,
+    catalogue,
     command::say,
     config::{CameraEntry, Loaded, Service},
-    demo, instance, token,
+    demo,
+    documents::Documents,
+    instance, token,
 };
 
+/// The name of the listing of cameras in the configuration file.
+const CONFIGURATION: &str = "configuration";
 /// Paths that anyone who is let in may publish to, besides those of cameras.
 const PUBLISH_PATTERNS: [&str; 6] =
     ["~^dubai_police_.+$", "~^metro_.+$", "~^bus_.+$", "~^other_.+$", "~^camera_.+$", "test"];
@@ -55,7 +59,7 @@ pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: Cancel
     let engine = Engine::start(&loaded, &data, policy, &stop).await?;
     let served = faces::start(&loaded, &engine, &stop).await;
     if served.is_ok() {
-        announce(&loaded, &token, &data);
+        announce(&loaded, engine.directory.snapshot().cameras().len(), &token, &data);
         stop.cancelled().await;
     }
     stop.cancel();
@@ -72,7 +76,7 @@ pub(crate) async fn run(mut loaded: Loaded, clips: Option<PathBuf>, stop: Cancel
 /// The media engine and what its faces share.
 pub(crate) struct Engine {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) catalogue: Arc<dyn Catalogue>,
+    pub(crate) directory: Directory,
     pub(crate) hub: Hub,
     pub(crate) settings: Settings,
     pub(crate) rtsp: Arc<rtsp::Server>,
@@ -87,10 +91,16 @@ pub(crate) struct Engine {
 impl Engine {
     async fn start(loaded: &Loaded, data: &Path, policy: Arc<Policy>, stop: &CancellationToken) -> Result<Self> {
         let listen = &loaded.config.listen;
-        let catalogue: Arc<dyn Catalogue> = Arc::new(Cameras::new(&loaded.config.cameras));
+        let catalogue = catalogue::open(loaded, data).await?;
+        let directory = Directory::open(Arc::clone(&catalogue)).await.context("cannot read the catalogue")?;
+        let listed = loaded.config.cameras.iter().map(CameraEntry::listed).collect();
+        directory.import(CONFIGURATION, listed).await.context("cameras: cannot put them into the catalogue")?;
         let hub = Hub::new(policy.clone(), Arc::new(RtspConnector::new()));
-        let store = FileStore::open(data).context("data: cannot open the stored configuration")?;
-        let settings = Settings::open(Arc::new(store), base(loaded), hub.clone()).await?;
+        let documents = Arc::new(Documents::new(catalogue));
+        let base = base(loaded);
+        let others = base.entries.clone();
+        let settings = Settings::open(documents, base, hub.clone()).await?;
+        directory.lead(settings.clone(), others).await?;
         policy.follow(settings.watch_global());
         let rtsp = rtsp::Config {
             address: listen.rtsp,
@@ -107,9 +117,10 @@ impl Engine {
             additional_hosts: loaded.config.media.webrtc_additional_hosts.clone(),
             ..webrtc::Config::default()
         };
-        let webrtc = webrtc::Engine::start(webrtc, hub.clone(), catalogue.clone(), stop.child_token())
+        let webrtc = webrtc::Engine::start(webrtc, hub.clone(), Arc::new(directory.clone()), stop.child_token())
             .map_err(|error| webrtc_taken(loaded, error))?;
-        let muxers = hls::Muxers::new(settings.watch_global(), hub.clone(), catalogue.clone(), stop.child_token());
+        let muxers =
+            hls::Muxers::new(settings.watch_global(), hub.clone(), Arc::new(directory.clone()), stop.child_token());
         let sessions = api::hls::Sessions::open(policy.operator().token(), data);
         let sessions = sessions.context("data: cannot keep the ended HLS sessions")?;
         let followers = TaskTracker::new();
@@ -118,7 +129,7 @@ impl Engine {
         let (judged, global, ending) = (sessions.clone(), settings.watch_global(), stop.child_token());
         followers.spawn(async move { judged.follow(global, ending).await });
         let rtsp = Arc::new(rtsp);
-        Ok(Self { policy, sessions, catalogue, hub, settings, rtsp, webrtc, muxers, started: now(), followers })
+        Ok(Self { policy, sessions, directory, hub, settings, rtsp, webrtc, muxers, started: now(), followers })
     }
 
     async fn shutdown(self) {
@@ -159,7 +170,7 @@ pub(crate) fn taken(loaded: &Loaded, key: &str, address: std::net::SocketAddr, e
     })
 }
 
-/// What the configuration file says of paths: the publishing patterns and the streams of the cameras.
+/// How the server runs, and the patterns to publish under.
 fn base(loaded: &Loaded) -> Base {
     let listen = &loaded.config.listen;
     let running = keys(json!({
@@ -179,8 +190,7 @@ fn base(loaded: &Loaded) -> Base {
     }));
     let patterns =
         PUBLISH_PATTERNS.iter().map(|name| BaseEntry { name: (*name).into(), keys: Keys::new(), camera: None });
-    let cameras = loaded.config.cameras.iter().flat_map(camera_entries);
-    Base { running, entries: patterns.chain(cameras).collect() }
+    Base { running, entries: patterns.collect() }
 }
 
 /// Who is let in without the token before users are set: direct peers of this machine, if they are trusted.
@@ -193,24 +203,14 @@ fn trusted_users(loopback: bool) -> serde_json::Value {
     json!([{"user": "any", "pass": "", "ips": ["127.0.0.1", "::1"], "permissions": permissions}])
 }
 
-fn camera_entries(entry: &CameraEntry) -> impl Iterator<Item = BaseEntry> {
-    let camera = entry.camera();
-    let entry = entry.clone();
-    [Rendition::Main, Rendition::Sub].into_iter().filter_map(move |rendition| {
-        let name = camera.path(rendition)?.to_string();
-        let keys = keys(json!({ "source": entry.url(rendition)?, "sourceOnDemand": true }));
-        Some(BaseEntry { name, keys, camera: Some(camera.id) })
-    })
-}
-
 fn keys(value: serde_json::Value) -> Keys {
     if let serde_json::Value::Object(keys) = value { keys } else { Keys::new() }
 }
 
 /// Tells the person at the terminal where to go and how to get in.
-fn announce(loaded: &Loaded, token: &token::Token, data: &Path) {
+fn announce(loaded: &Loaded, cameras: usize, token: &token::Token, data: &Path) {
     let port = loaded.config.listen.web.port();
-    let cameras = match loaded.config.cameras.len() {
+    let cameras = match cameras {
         1 => "1 camera".to_owned(),
         many => format!("{many} cameras"),
     };

@@ -1,20 +1,18 @@
 //! The operator's token: from the configuration, or made at the first start and kept in the data directory.
 
-use std::{
-    fs,
-    io::{ErrorKind, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use domain::Secret;
-use rand::RngExt as _;
+
+use crate::private_file;
 
 /// The token's file in the data directory, readable by the owner alone.
 const FILE: &str = "token";
 /// Random bytes in a token that is made here.
 const BYTES: usize = 24;
+/// A token that a person wrote into the file may be as short.
+const CHARS_MIN: usize = 16;
 
 /// The token, and whether it was made just now and should be shown once.
 #[derive(Debug)]
@@ -26,27 +24,15 @@ pub(crate) struct Token {
 /// Reads the token kept in `data`, or makes one.
 pub(crate) fn open(data: &Path) -> Result<Token> {
     let file = data.join(FILE);
-    match fs::read_to_string(&file) {
-        Ok(text) if text.trim().len() >= 16 => {
-            return Ok(Token { secret: Secret::new(text.trim().to_owned()), is_new: false });
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read the token in {}", file.display())),
-    }
-    let random: [u8; BYTES] = rand::rng().random();
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-    let written = out.as_mut().map_err(|error| std::io::Error::from(error.kind())).and_then(|out| {
-        out.write_all(text.as_bytes())?;
-        out.sync_all()
-    });
-    written.with_context(|| format!("cannot keep the token in {}", file.display()))?;
-    Ok(Token { secret: Secret::new(text), is_new: true })
+    let kept = private_file::open_or_make::<BYTES>(&file, CHARS_MIN);
+    let (text, is_new) = kept.with_context(|| format!("cannot read or keep the token in {}", file.display()))?;
+    Ok(Token { secret: Secret::new(text), is_new })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

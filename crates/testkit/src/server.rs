@@ -1,11 +1,6 @@
 //! The real server as a child process, on free ports and with a data directory of its own.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::ExitStatus,
-    time::Duration,
-};
+use std::{env, fs, path::PathBuf, process::ExitStatus, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -55,15 +50,15 @@ impl Cctv {
     /// The operator's token.
     pub const TOKEN: &str = "testkit-operator-token";
 
-    /// Starts the server and waits until it is healthy. `config` is TOML that follows the sections `access` and `listen`,
-    /// such as `[[cameras]]`.
+    /// Starts the server and waits until it is healthy. `config` is TOML with any keys but `data` and the sections
+    /// `access` and `listen`.
     ///
     /// # Errors
     /// When the program is not built, ends, or is not healthy in time; its log is in the text.
     pub async fn start(config: &str) -> Result<Self> {
         let directory = Directory::new()?;
         let ports = Ports::free()?;
-        fs::write(directory.config(), format!("{}{config}\n", ports.config(&directory.data())))?;
+        fs::write(directory.config(), format!("data = {:?}\n{config}\n{}", directory.data(), ports.config()))?;
         let child = spawn(&directory)?;
         let mut server = Self { child, ports, directory };
         server.healthy().await?;
@@ -167,7 +162,7 @@ impl Ports {
         })
     }
 
-    fn config(&self, data: &Path) -> String {
+    fn config(&self) -> String {
         let faces = [
             ("web", self.web),
             ("rtsp", self.rtsp),
@@ -181,7 +176,7 @@ impl Ports {
             ("metrics", self.metrics),
         ];
         let listen: String = faces.map(|(face, port)| format!("{face} = \"127.0.0.1:{port}\"\n")).concat();
-        format!("data = {data:?}\n\n[access]\ntoken = {:?}\n\n[listen]\n{listen}\n", Cctv::TOKEN)
+        format!("\n[access]\ntoken = {:?}\n\n[listen]\n{listen}\n", Cctv::TOKEN)
     }
 }
 

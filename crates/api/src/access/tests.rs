@@ -4,7 +4,7 @@ use domain::Secret;
 use media::{
     Hub,
     admission::About,
-    config::{Base, FileStore, Keys as Settled, REDACTED, Settings},
+    config::{Base, Keys as Settled, MemoryStore, REDACTED, Settings},
 };
 use serde_json::{Value, json};
 
@@ -25,27 +25,19 @@ pub(super) struct World {
     pub(super) policy: Arc<Policy>,
     pub(super) settings: Settings,
     pub(super) hub: Hub,
-    directory: std::path::PathBuf,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
 }
 
 impl World {
     pub(super) async fn new(global: Value) -> Self {
-        let directory = std::env::temp_dir().join(format!("cctv-access-{}", uuid::Uuid::new_v4()));
         let operator = TokenPolicy::new(Secret::new("the operator".into()), true);
         let policy = Arc::new(Policy::new(Arc::new(operator)));
         let hub = Hub::new(policy.clone(), Arc::new(Nobody));
-        let store = Arc::new(FileStore::open(&directory).unwrap());
+        let store = Arc::new(MemoryStore::default());
         let entry = media::config::BaseEntry { name: "all_others".into(), keys: Settled::new(), camera: None };
         let base = Base { entries: vec![entry], ..Base::default() };
         let settings = Settings::open(store, base, hub.clone()).await.unwrap();
         policy.follow(settings.watch_global());
-        let world = Self { policy, settings, hub, directory };
+        let world = Self { policy, settings, hub };
         world.set(global).await;
         world
     }

@@ -106,6 +106,7 @@ impl From<&PathSnapshot> for Path {
 fn source(source: SourceSnapshot) -> Party {
     match source {
         SourceSnapshot::RtspSource => Party { kind: "rtspSource", id: String::new() },
+        SourceSnapshot::VmsSource => Party { kind: "vmsSource", id: String::new() },
         SourceSnapshot::Publisher(PublisherKind::RtspSession, id) => Party { kind: "rtspSession", id: id.to_string() },
         SourceSnapshot::Publisher(PublisherKind::WebRtcSession, id) => {
             Party { kind: "webRTCSession", id: id.to_string() }

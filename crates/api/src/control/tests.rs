@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,7 +8,7 @@ use axum::{
 use domain::Secret;
 use media::{
     admission::TokenPolicy,
-    config::{Base, BaseEntry, FileStore, Keys, Source},
+    config::{Base, BaseEntry, Keys, MemoryStore, Source},
     rtsp, source,
 };
 use tokio_util::sync::CancellationToken;
@@ -58,27 +58,20 @@ impl WebRtcSessions for Sessions {
 /// A control API on a store of its own.
 struct Api {
     state: State,
-    directory: PathBuf,
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
+    store: Arc<MemoryStore>,
 }
 
 impl Api {
     async fn new(servers: Servers) -> Self {
-        let directory = std::env::temp_dir().join(format!("cctv-control-{}", uuid::Uuid::new_v4()));
         let policy = Arc::new(Policy::new(Arc::new(TokenPolicy::new(Secret::new("right".into()), true))));
         let hub = Hub::new(policy.clone(), Arc::new(Nobody));
         let keys = json!({"source": "rtsp://u:secret@10.0.0.1/x", "sourceOnDemand": true});
         let camera = BaseEntry { name: "cam".into(), keys: keys.as_object().unwrap().clone(), camera: None };
         let test = BaseEntry { name: "test".into(), keys: Keys::new(), camera: None };
         let base = Base { entries: vec![camera, test], ..Base::default() };
-        let store = Arc::new(FileStore::open(&directory).unwrap());
-        let settings = Settings::open(store, base, hub.clone()).await.unwrap();
-        Self { state: State { settings, hub, servers, policy, started: WallTime::from_unix_us(0) }, directory }
+        let store = Arc::new(MemoryStore::default());
+        let settings = Settings::open(store.clone(), base, hub.clone()).await.unwrap();
+        Self { state: State { settings, hub, servers, policy, started: WallTime::from_unix_us(0) }, store }
     }
 
     async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, Value) {

@@ -217,12 +217,12 @@ mod served {
 
     impl Server {
         /// The same streams below `/live/` of the dashboard's port.
-        fn under_the_dashboard(mut self) -> Self {
+        async fn under_the_dashboard(mut self) -> Self {
             let state = platform::State {
                 hub: self.hub.clone(),
-                catalogue: Arc::new(NoCameras),
+                directory: platform::tests::empty_directory().await,
                 policy: self.policy.clone(),
-                ports: platform::Ports { rtsp: 8554, hls: None, webrtc: None },
+                ports: crate::Ports { rtsp: 8554, hls: None, webrtc: None },
                 started: WallTime::from_unix_us(0),
             };
             let whep = Router::new().route("/{*rest}", any(async || "whep"));
@@ -314,7 +314,7 @@ mod served {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_dashboard_serves_the_same_streams_to_who_may_use_it() {
-        let server = start().await.under_the_dashboard();
+        let server = start().await.under_the_dashboard().await;
         let cookie = format!("cctv_token={}", BASE64_URL_SAFE_NO_PAD.encode("right"));
         let elsewhere = |uri: &str| Request::get(format!("/live/{uri}")).header("x-forwarded-for", "10.0.0.1");
         for (uri, want) in [("yard/gate/main_stream.m3u8", 200), ("yard%2Fgate/main_stream.m3u8", 200)] {

@@ -1,94 +1,27 @@
-//! The cameras as clients see them: who owns them, whether pictures can be had, and where.
+//! The cameras of the catalogue: looked up, added, removed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Query, State as With, rejection::QueryRejection},
-    http::{HeaderMap, header},
+    extract::{
+        Path, Query, State as With,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode},
 };
-use domain::{CameraId, CameraStatus, ErrorKind, PathName, Rendition, WallTime};
-use media::{hub::PathSnapshot, stream};
-use media_proto::TrackKind;
-use serde::Serialize;
+use domain::{AgencyId, CameraId, ErrorKind, Position};
+use media::catalogue::Catalogue as _;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
+use vms::{Listed, rtsp_details};
 
 use super::State;
 use crate::{
-    control::objects::{codec_name, rfc3339, state_name},
+    camera::{Camera, Filter, View, wrong},
     problem::Problem,
 };
-
-const LIMIT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
-
-/// A camera.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Camera {
-    /// The same across restarts.
-    #[schema(value_type = String, format = Uuid)]
-    id: CameraId,
-    /// English name.
-    name: String,
-    /// Arabic name.
-    name_ar: String,
-    /// The agency that owns it.
-    source: String,
-    /// Where its main stream is read by RTSP, without credentials.
-    rtsp_url: Option<String>,
-    /// Where its main stream is read by LL-HLS.
-    hls_url: Option<String>,
-    /// Where its sub stream, else its main stream, is read by WebRTC.
-    whep_url: Option<String>,
-    /// Whether it can be moved.
-    ptz_enabled: bool,
-    /// Whether pictures can be had.
-    #[schema(value_type = String, example = "ONLINE")]
-    status: CameraStatus,
-    /// The recording server it hangs on, where it hangs on one.
-    recording_server: Option<String>,
-    /// Where it stands.
-    location: Location,
-    /// Its encodings.
-    streams: Vec<StreamInfo>,
-    /// What its source system says of it.
-    metadata: BTreeMap<String, String>,
-    /// When this was looked up.
-    last_update: String,
-}
-
-/// Where a camera stands.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-pub(crate) struct Location {
-    /// Degrees north.
-    latitude: Option<f64>,
-    /// Degrees east.
-    longitude: Option<f64>,
-    /// In words.
-    address: Option<String>,
-}
-
-/// One encoding of a camera; what is not known yet is null.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct StreamInfo {
-    /// `main` or `sub`.
-    #[schema(value_type = String, example = "sub")]
-    kind: Rendition,
-    /// Its path.
-    path: String,
-    /// `idle`, `connecting`, `online`, `stalled` or `offline`.
-    state: Option<&'static str>,
-    /// Why it is offline.
-    reason: Option<String>,
-    /// Its codec.
-    codec: Option<&'static str>,
-    /// Pixels.
-    width: Option<u32>,
-    /// Pixels.
-    height: Option<u32>,
-    /// Pictures per second, as the encoder declares them.
-    fps: Option<f64>,
-}
 
 /// A page of cameras.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -101,11 +34,45 @@ pub(crate) struct CameraList {
     total: usize,
 }
 
+/// A bare RTSP camera to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCamera {
+    /// English name.
+    name: String,
+    /// Arabic name; the English one when absent.
+    name_ar: Option<String>,
+    /// The agency that owns it.
+    source: String,
+    /// `rtsp://` URL of the main stream. User and password are kept sealed and never answered.
+    main: Option<String>,
+    /// `rtsp://` URL of the sub stream.
+    sub: Option<String>,
+    /// Where it stands.
+    #[serde(default)]
+    location: NewLocation,
+    /// What else clients should know of it.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+/// Where a new camera stands.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewLocation {
+    /// Degrees north; with `longitude`.
+    latitude: Option<f64>,
+    /// Degrees east; with `latitude`.
+    longitude: Option<f64>,
+    /// In words.
+    address: Option<String>,
+}
+
 /// The cameras that fit, page by page.
 #[utoipa::path(get, path = "/api/v1/cameras", params(
     ("source" = Option<String>, Query, description = "an agency"),
     ("status" = Option<String>, Query, description = "ONLINE, OFFLINE or ERROR"),
-    ("q" = Option<String>, Query, description = "part of a name or id, in either language"),
+    ("q" = Option<String>, Query, description = "words or a part of a name, or an id, in either language"),
     ("limit" = Option<u32>, Query, description = "at most so many; 100 by default, 1000 at most"),
     ("offset" = Option<u32>, Query, description = "after so many"),
 ), responses((status = 200, description = "as it is now", body = CameraList), (status = 400, description = "a parameter is wrong"),
@@ -116,16 +83,9 @@ pub(crate) async fn cameras(
     query: Result<Query<BTreeMap<String, String>>, QueryRejection>,
 ) -> Result<Json<CameraList>, Problem> {
     let Query(query) = query.map_err(|_| wrong("query"))?;
-    let filter = Filter::of_query(query)?;
-    let view = View::new(&state, &headers);
-    let all = state.catalogue.cameras();
-    let mut fitting: Vec<(&domain::Camera, CameraStatus)> = Vec::new();
-    for camera in all.iter().filter(|camera| filter.takes(camera)) {
-        let status = view.status(camera);
-        if filter.status.is_none_or(|wanted| wanted == status) {
-            fitting.push((camera, status));
-        }
-    }
+    let filter = Filter::of_query(query, None)?;
+    let (view, known) = (state.view(&headers), state.directory.snapshot());
+    let fitting = filter.fitting(&state.directory, &view, known.cameras()).await?;
     let total = fitting.len();
     let page = fitting.into_iter().skip(filter.offset).take(filter.limit);
     let cameras: Vec<Camera> = page.map(|(camera, status)| view.camera(camera, status)).collect();
@@ -140,168 +100,90 @@ pub(crate) async fn camera(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Camera>, Problem> {
-    let id: CameraId = id.parse().map_err(|_| wrong("id"))?;
-    let camera = state.catalogue.camera(id).ok_or_else(|| {
-        let text = "there is no camera of this id";
-        Problem::new(ErrorKind::NotFound, "CAMERA_NOT_FOUND", text, "لا توجد كاميرا بهذا المعرّف")
+    state.camera(&headers, parsed(&id)?).map(Json)
+}
+
+/// Add a bare RTSP camera. Its pictures can be had at once.
+#[utoipa::path(post, path = "/api/v1/cameras", request_body = NewCamera, responses(
+    (status = 201, description = "added", body = Camera), (status = 400, description = "the body is wrong"),
+    (status = 422, description = "the agency, an address or a text is not possible")))]
+pub(crate) async fn add(
+    With(state): With<State>,
+    headers: HeaderMap,
+    body: Result<Json<NewCamera>, JsonRejection>,
+) -> Result<(StatusCode, Json<Camera>), Problem> {
+    let Json(new) = body.map_err(|refused| {
+        let text_ar = "يجب أن يحتوي الطلب على اسم الكاميرا والجهة وعنوان البث";
+        Problem::new(ErrorKind::Invalid, "MALFORMED", refused.body_text(), text_ar)
     })?;
-    let view = View::new(&state, &headers);
-    Ok(Json(view.camera(&camera, view.status(&camera))))
+    let id = CameraId::from_uuid(Uuid::new_v4());
+    state.directory.put(listed(id, new)?).await?;
+    Ok((StatusCode::CREATED, Json(state.camera(&headers, id)?)))
 }
 
-fn wrong(parameter: &str) -> Problem {
-    let text = format!("the parameter {parameter} is wrong");
-    let text_ar = format!("قيمة المعامل {parameter} غير صالحة");
-    Problem::new(ErrorKind::Invalid, "INVALID_PARAMETER", text, text_ar).with("parameter", parameter)
+/// Remove a camera that was added here.
+#[utoipa::path(delete, path = "/api/v1/cameras/{id}", params(("id" = String, Path, description = "its id")), responses(
+    (status = 204, description = "removed"), (status = 404, description = "no such camera"),
+    (status = 409, description = "the configuration or a server brings it; it would come again")))]
+pub(crate) async fn remove(With(state): With<State>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let id = parsed(&id)?;
+    if state.directory.camera(id).is_none() {
+        return Err(unknown_camera());
+    }
+    if state.directory.snapshot().server_of(id).is_some() {
+        let text = "the configuration or a server brings this camera; remove it there";
+        let text_ar = "هذه الكاميرا مصدرها ملف الإعدادات أو خادم، ويجب حذفها من مصدرها";
+        return Err(Problem::new(ErrorKind::Conflict, "CAMERA_HAS_A_SOURCE", text, text_ar));
+    }
+    state.directory.remove(id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug)]
-struct Filter {
-    source: Option<String>,
-    status: Option<CameraStatus>,
-    text: Option<String>,
-    limit: usize,
-    offset: usize,
-}
-
-impl Filter {
-    fn of_query(query: BTreeMap<String, String>) -> Result<Self, Problem> {
-        let mut filter = Self { source: None, status: None, text: None, limit: LIMIT, offset: 0 };
-        for (name, value) in query {
-            match name.as_str() {
-                // An empty choice of a form is no choice.
-                "source" | "status" | "q" if value.is_empty() => {}
-                "source" => filter.source = Some(value),
-                "status" => filter.status = Some(status(&value).ok_or_else(|| wrong("status"))?),
-                "q" => filter.text = Some(value.to_lowercase()),
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-                    filter.limit = limit.ok_or_else(|| wrong("limit"))?;
-                }
-                "offset" => filter.offset = value.parse().map_err(|_| wrong("offset"))?,
-                "token" | "jwt" => {}
-                other => return Err(wrong(other)),
-            }
-        }
-        Ok(filter)
+impl State {
+    pub(crate) fn view(&self, headers: &HeaderMap) -> View {
+        View::new(&self.hub, Arc::new(self.directory.clone()), self.ports, headers)
     }
 
-    fn takes(&self, camera: &domain::Camera) -> bool {
-        let fits = |text: &str| {
-            camera.name.to_lowercase().contains(text)
-                || camera.name_ar.to_lowercase().contains(text)
-                || camera.id.to_string().contains(text)
-        };
-        self.source.as_deref().is_none_or(|source| source == camera.agency.as_str())
-            && self.text.as_deref().is_none_or(fits)
+    fn camera(&self, headers: &HeaderMap, id: CameraId) -> Result<Camera, Problem> {
+        let camera = self.directory.camera(id).ok_or_else(unknown_camera)?;
+        let view = self.view(headers);
+        Ok(view.camera(&camera, view.status(&camera)))
     }
 }
 
-fn status(text: &str) -> Option<CameraStatus> {
-    match text {
-        "ONLINE" => Some(CameraStatus::Online),
-        "OFFLINE" => Some(CameraStatus::Offline),
-        "ERROR" => Some(CameraStatus::Error),
-        _ => None,
-    }
+fn parsed(id: &str) -> Result<CameraId, Problem> {
+    id.parse().map_err(|_| wrong("id"))
 }
 
-/// The cameras as one caller sees them at one moment.
-struct View {
-    paths: BTreeMap<PathName, PathSnapshot>,
-    host: String,
-    ports: super::Ports,
-    now: String,
+fn unknown_camera() -> Problem {
+    let text = "there is no camera of this id";
+    Problem::new(ErrorKind::NotFound, "CAMERA_NOT_FOUND", text, "لا توجد كاميرا بهذا المعرّف")
 }
 
-impl View {
-    fn new(state: &State, headers: &HeaderMap) -> Self {
-        let paths = state.hub.paths().into_iter().map(|path| (path.name.clone(), path)).collect();
-        let now = time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000 * 1_000;
-        let now = rfc3339(WallTime::from_unix_us(i64::try_from(now).unwrap_or(0)));
-        Self { paths, host: host(headers), ports: state.ports, now }
-    }
-
-    /// A camera counts as online when any of its streams is, or when none is asked for and none says otherwise.
-    fn status(&self, camera: &domain::Camera) -> CameraStatus {
-        let paths = [Rendition::Main, Rendition::Sub].into_iter().filter_map(|kind| camera.path(kind));
-        let states: Vec<_> = paths.map(|path| self.paths.get(path).map(|path| &path.state)).collect();
-        let is = |wanted: fn(&stream::State) -> bool| states.iter().any(|state| state.is_some_and(wanted));
-        if is(|state| *state == stream::State::Online) {
-            return CameraStatus::Online;
-        }
-        let silent = is(|state| match state {
-            stream::State::Stalled { .. } | stream::State::Offline { .. } => true,
-            stream::State::Idle | stream::State::Connecting | stream::State::Online => false,
-        });
-        let idle = is(|state| matches!(state, stream::State::Idle | stream::State::Connecting));
-        if idle && !silent { CameraStatus::Online } else { CameraStatus::Offline }
-    }
-
-    fn camera(&self, camera: &domain::Camera, status: CameraStatus) -> Camera {
-        let host = &self.host;
-        let main = camera.main.as_ref().or(camera.sub.as_ref());
-        let small = camera.sub.as_ref().or(camera.main.as_ref());
-        let streams = [Rendition::Main, Rendition::Sub].into_iter();
-        Camera {
-            id: camera.id,
-            name: camera.name.clone(),
-            name_ar: camera.name_ar.clone(),
-            source: camera.agency.to_string(),
-            rtsp_url: main.map(|path| format!("rtsp://{host}:{}/{path}", self.ports.rtsp)),
-            hls_url: main.zip(self.ports.hls).map(|(path, port)| format!("http://{host}:{port}/{path}/index.m3u8")),
-            whep_url: small.zip(self.ports.webrtc).map(|(path, port)| format!("http://{host}:{port}/{path}/whep")),
-            ptz_enabled: false,
-            status,
-            recording_server: camera.metadata.get("recording_server").cloned(),
-            location: location(&camera.metadata),
-            streams: streams.filter_map(|kind| Some(self.stream(kind, camera.path(kind)?))).collect(),
-            metadata: camera.metadata.clone(),
-            last_update: self.now.clone(),
-        }
-    }
-
-    fn stream(&self, kind: Rendition, name: &PathName) -> StreamInfo {
-        let path = self.paths.get(name);
-        let video = path.and_then(|path| path.tracks.iter().find(|track| track.kind() == TrackKind::Video));
-        let said = video.and_then(|track| track.codec.video());
-        StreamInfo {
-            kind,
-            path: name.to_string(),
-            state: path.map(|path| state_name(&path.state)),
-            reason: path.and_then(|path| match &path.state {
-                stream::State::Offline { reason } => Some(reason.clone()),
-                stream::State::Idle
-                | stream::State::Connecting
-                | stream::State::Online
-                | stream::State::Stalled { .. } => None,
-            }),
-            codec: video.map(|track| codec_name(&track.codec)),
-            width: said.as_ref().map(|said| said.width),
-            height: said.as_ref().map(|said| said.height),
-            fps: said.and_then(|said| said.fps),
-        }
-    }
-}
-
-fn location(metadata: &BTreeMap<String, String>) -> Location {
-    let degrees = |key: &str| metadata.get(key).and_then(|text| text.parse::<f64>().ok()).filter(|n| n.is_finite());
-    Location {
-        latitude: degrees("latitude"),
-        longitude: degrees("longitude"),
-        address: metadata.get("address").cloned(),
-    }
-}
-
-/// The name under which the caller reached us, for the URLs it is told.
-fn host(headers: &HeaderMap) -> String {
-    let given = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let end = match given.find(']') {
-        Some(bracket) => bracket + 1,
-        None => given.find(':').unwrap_or(given.len()),
+fn listed(id: CameraId, new: NewCamera) -> Result<Listed, Problem> {
+    let impossible = |key: &str, text: &'static str, text_ar: &'static str| {
+        Problem::impossible("INVALID_CAMERA", text, text_ar).with("key", key)
     };
-    let name = given.get(..end).unwrap_or_default();
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
-    let fits = !name.is_empty() && name.len() <= 255 && name.bytes().all(allowed);
-    if fits { name.to_owned() } else { "localhost".to_owned() }
+    let agency = AgencyId::new(&new.source);
+    let agency =
+        agency.ok_or_else(|| impossible("source", "the agency is written like DUBAI_POLICE", "اسم الجهة غير صالح"))?;
+    if new.main.is_none() && new.sub.is_none() {
+        return Err(impossible("main", "neither main nor sub is given", "لم يُذكر أي بث للكاميرا"));
+    }
+    if new.name.trim().is_empty() {
+        return Err(impossible("name", "the name is empty", "اسم الكاميرا فارغ"));
+    }
+    let position = match (new.location.latitude, new.location.longitude) {
+        (Some(latitude), Some(longitude)) => Some(Position { latitude, longitude }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(impossible("location", "latitude and longitude go together", "يجب ذكر خط الطول وخط العرض معًا"));
+        }
+    };
+    let names = (new.name.as_str(), new.name_ar.as_deref());
+    let mut details = rtsp_details(id, agency, names, new.main.as_deref(), new.sub.as_deref());
+    details.position = position;
+    details.place = new.location.address.unwrap_or_default();
+    details.metadata = new.metadata;
+    Ok(Listed { id, details })
 }

@@ -241,13 +241,9 @@ async fn report(State(sender): State<mpsc::Sender<Value>>, Json(report): Json<Va
 pub(crate) fn camera(device: &str, has_main: bool) -> Camera {
     let id = CameraId::derived("test", device);
     Camera {
-        id,
-        name: device.into(),
-        name_ar: device.into(),
-        agency: AgencyId::new("OTHER").unwrap(),
         main: has_main.then(|| Camera::path_of(id, Rendition::Main)),
         sub: Some(Camera::path_of(id, Rendition::Sub)),
-        metadata: Default::default(),
+        ..Camera::new(id, device, AgencyId::new("OTHER").unwrap())
     }
 }
 

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use domain::{AgencyId, CameraId, PathName, Rendition, WallTime};
+use domain::{AgencyId, CameraId, PathName, Position, Rendition, WallTime};
 
 use super::{count_of, listed, parsed};
 use crate::{
-    Camera, CameraFilter, Cursor, Details, Error, FolderId, Listed, Page, Position, ServerId, Stream, SyncId,
+    Camera, CameraFilter, Cursor, Details, Error, FolderId, Listed, Page, ServerId, Stream, SyncId,
     camera::{rendition_text, status_of, status_text},
     engine::{Row, Statement, Tx, Value, values},
     text::{self, sort_key},
@@ -58,10 +58,10 @@ const FOLDERS: Statement = Statement {
 
 const PUT: &str =
     "INSERT INTO camera (id, server_id, hardware, agency, name, name_ar, sort, tokens, latitude, longitude,
-    place, vendor, model, capabilities, status, seen_sync, updated_us)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'ONLINE', $15, $16)
+    place, vendor, model, capabilities, status, seen_sync, updated_us, recorder, metadata)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'ONLINE', $15, $16, $17, $18)
     ON CONFLICT (id) DO UPDATE SET server_id = excluded.server_id, hardware = excluded.hardware,
-    agency = excluded.agency, name = excluded.name, name_ar = excluded.name_ar, sort = excluded.sort,
+    agency = excluded.agency, recorder = excluded.recorder, metadata = excluded.metadata, missed = 0, name = excluded.name, name_ar = excluded.name_ar, sort = excluded.sort,
     tokens = excluded.tokens, latitude = excluded.latitude, longitude = excluded.longitude, place = excluded.place,
     vendor = excluded.vendor, model = excluded.model, capabilities = excluded.capabilities, vanished_us = NULL,
     seen_sync = coalesce(excluded.seen_sync, camera.seen_sync), updated_us = excluded.updated_us";
@@ -171,6 +171,7 @@ async fn upsert(
     let searched = [&details.name, &details.place, &details.vendor, &details.model].map(String::as_str);
     let tokens = text::tokens(searched.into_iter().chain(name_ar.as_deref()));
     let capabilities = serde_json::to_string(&details.capabilities);
+    let metadata = serde_json::to_string(&details.metadata);
     let values = values![
         id.as_str(),
         server,
@@ -188,6 +189,8 @@ async fn upsert(
         capabilities.map_err(|_| Error::Invalid { what: "capabilities", why: "cannot be written" })?,
         sync.map(|sync| sync.to_string()),
         now.unix_us(),
+        details.recorder.as_str(),
+        metadata.map_err(|_| Error::Invalid { what: "metadata", why: "cannot be written" })?,
     ];
     tx.execute(PUT, values).await?;
     tx.execute("DELETE FROM stream WHERE camera_id = $1", values![id.as_str()]).await?;
@@ -244,6 +247,7 @@ fn camera(row: &Row) -> Result<Camera, Error> {
         (None, _) | (_, None) => None,
     };
     let capabilities: String = row.get("capabilities")?;
+    let metadata: String = row.get("metadata")?;
     let details = Details {
         agency: parsed("agency", &row.get::<String>("agency")?, AgencyId::new)?,
         name: row.get("name")?,
@@ -255,6 +259,8 @@ fn camera(row: &Row) -> Result<Camera, Error> {
         capabilities: parsed("capabilities", &capabilities, |text| serde_json::from_str(text).ok())?,
         streams: Vec::new(),
         hardware: row.get("hardware")?,
+        recorder: row.get("recorder")?,
+        metadata: parsed("metadata", &metadata, |text| serde_json::from_str(text).ok())?,
         folders: std::collections::BTreeSet::new(),
     };
     let server = row.get::<Option<String>>("server_id")?;
@@ -263,6 +269,7 @@ fn camera(row: &Row) -> Result<Camera, Error> {
         server: server.map(|text| parsed("id of a server", &text, |text| text.parse().ok())).transpose()?,
         details,
         status: status_of(&row.get::<String>("status")?)?,
+        missed: row.get::<i32>("missed")?.try_into().map_err(|_| Error::Damaged { what: "missed" })?,
         vanished: row.get::<Option<i64>>("vanished_us")?.map(WallTime::from_unix_us),
         updated: WallTime::from_unix_us(row.get("updated_us")?),
     })

@@ -7,6 +7,9 @@ use crate::{
     server::SYNC_PAGE_MAX,
 };
 
+/// A camera has vanished when so many whole listings in a row did not have it.
+const LISTINGS_MISSED_MAX: i64 = 2;
+
 pub(super) async fn apply(tx: &mut Tx, server: ServerId, page: SyncPage, now: WallTime) -> Result<Applied, Error> {
     if page.cameras.len() > SYNC_PAGE_MAX || page.folders.len() > SYNC_PAGE_MAX {
         return Err(Error::Invalid { what: "page", why: "has more than 1,000 cameras or folders" });
@@ -26,7 +29,9 @@ pub(super) async fn apply(tx: &mut Tx, server: ServerId, page: SyncPage, now: Wa
     }
     match page.ending {
         Ending::Partial => {}
-        Ending::Complete => applied.vanished = complete(tx, server, &page, now).await?,
+        Ending::Complete | Ending::Exact => {
+            (applied.missed, applied.vanished) = complete(tx, server, &page, now).await?;
+        }
     }
     Ok(applied)
 }
@@ -49,19 +54,24 @@ async fn step(tx: &mut Tx, server: ServerId, page: &SyncPage) -> Result<(), Erro
     }
 }
 
-/// Marks what was not listed. A listing without any camera is a loss of rights more often than the end of all cameras:
-/// it marks nothing.
-async fn complete(tx: &mut Tx, server: ServerId, page: &SyncPage, now: WallTime) -> Result<u64, Error> {
+/// Concludes from what was not listed. A listing without any camera is a loss of rights more often than the end of all
+/// cameras: unless it is exact, it marks nothing. Says how many cameras are missed, and how many have vanished.
+async fn complete(tx: &mut Tx, server: ServerId, page: &SyncPage, now: WallTime) -> Result<(u64, u64), Error> {
     let (id, sync) = (server.to_string(), page.sync.to_string());
     let end = "UPDATE server SET sync_id = NULL, synced_us = $2 WHERE id = $1";
     tx.execute(end, values![id.as_str(), now.unix_us()]).await?;
     let count = "SELECT count(*) AS n FROM camera WHERE server_id = $1 AND seen_sync = $2";
-    if count_of(tx.row(count, values![id.as_str(), sync.as_str()]).await?.as_ref())? == 0 {
-        return Ok(0);
+    let listed = count_of(tx.row(count, values![id.as_str(), sync.as_str()]).await?.as_ref())?;
+    if listed == 0 && page.ending != Ending::Exact {
+        return Ok((0, 0));
     }
     let folders = "DELETE FROM folder WHERE server_id = $1 AND seen_sync <> $2";
     tx.execute(folders, values![id.as_str(), sync.as_str()]).await?;
     // Cameras that no synchronisation ever brought have no `seen_sync`: an operator made them.
-    let mark = "UPDATE camera SET vanished_us = $3 WHERE server_id = $1 AND vanished_us IS NULL AND seen_sync <> $2";
-    tx.execute(mark, values![id, sync, now.unix_us()]).await
+    let miss = "UPDATE camera SET missed = missed + 1 WHERE server_id = $1 AND vanished_us IS NULL AND seen_sync <> $2";
+    let missed = tx.execute(miss, values![id.as_str(), sync]).await?;
+    let missed_max = if page.ending == Ending::Exact { 1 } else { LISTINGS_MISSED_MAX };
+    let mark = "UPDATE camera SET vanished_us = $2 WHERE server_id = $1 AND vanished_us IS NULL AND missed >= $3";
+    let vanished = tx.execute(mark, values![id, now.unix_us(), missed_max]).await?;
+    Ok((missed - vanished, vanished))
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{AgencyId, CameraStatus, ErrorKind, PathName, Secret};
+use domain::{AgencyId, CameraStatus, ErrorKind, PathName, Position, Secret};
 use futures_util::future::{BoxFuture, join_all};
 
 use super::fixture::{at, camera_id, details, folder, folder_id, refused, server, server_id, sync_id};
 use crate::{
-    Applied, CameraFilter, Catalogue, Credentials, Ending, Error, LIST_MAX, Limits, Page, Position, Presence,
+    Applied, CameraFilter, Catalogue, Credentials, Ending, Error, LIST_MAX, Limits, Page, Presence, SettingsChange,
     StatusChange, SyncPage,
 };
 
@@ -25,8 +25,10 @@ pub(super) const CASES: &[Case] = &[
     |c| Box::pin(credentials_come_back_for_the_connector_only(c)),
     |c| Box::pin(a_synchronisation_marks_what_is_missing(c)),
     |c| Box::pin(a_broken_synchronisation_marks_nothing(c)),
+    |c| Box::pin(an_exact_listing_is_taken_at_its_word(c)),
     |c| Box::pin(a_history_is_bounded(c)),
     |c| Box::pin(settings_change_only_on_their_revision(c)),
+    |c| Box::pin(settings_change_together(c)),
     |c| Box::pin(many_may_write_at_once(c)),
 ];
 
@@ -308,14 +310,18 @@ async fn a_synchronisation_marks_what_is_missing(c: &dyn Catalogue) {
     c.record_status(camera_id(1), down).await.unwrap();
 
     let applied = c.apply_sync(one, page(2, 0, &[1, 3], Ending::Complete), at(4)).await.unwrap();
-    assert_eq!(applied, Applied { cameras: 2, returned: 0, vanished: 1 });
+    assert_eq!(applied, Applied { cameras: 2, missed: 1, ..Applied::default() });
+    let missed = c.camera(camera_id(2)).await.unwrap().unwrap();
+    assert_eq!((missed.missed, missed.vanished), (1, None), "one listing may lack a camera for a moment");
+    let applied = c.apply_sync(one, page(7, 0, &[1, 3], Ending::Complete), at(4)).await.unwrap();
+    assert_eq!(applied, Applied { cameras: 2, vanished: 1, ..Applied::default() });
     assert_eq!(vanished(c).await, ["camera 2"]);
     assert_eq!(c.camera(camera_id(2)).await.unwrap().unwrap().vanished, Some(at(4)));
     let kept = c.camera(camera_id(1)).await.unwrap().unwrap();
     assert_eq!((kept.details, kept.status), (mine, CameraStatus::Error));
 
     let applied = c.apply_sync(one, page(3, 0, &[1, 2, 3], Ending::Complete), at(5)).await.unwrap();
-    assert_eq!(applied, Applied { cameras: 3, returned: 1, vanished: 0 });
+    assert_eq!(applied, Applied { cameras: 3, returned: 1, ..Applied::default() });
     assert_eq!(vanished(c).await, [""; 0]);
 
     let mut stolen = page(4, 0, &[1], Ending::Complete);
@@ -364,6 +370,20 @@ async fn a_broken_synchronisation_marks_nothing(c: &dyn Catalogue) {
     assert_eq!(c.folders(Page::first(5)).await.unwrap().items.len(), 1);
 }
 
+async fn an_exact_listing_is_taken_at_its_word(c: &dyn Catalogue) {
+    let one = server_id(1);
+    c.put_server(server(1, "One")).await.unwrap();
+    c.apply_sync(one, page(1, 0, &[1, 2], Ending::Exact), at(1)).await.unwrap();
+    let applied = c.apply_sync(one, page(2, 0, &[2], Ending::Exact), at(2)).await.unwrap();
+    assert_eq!(applied, Applied { cameras: 1, vanished: 1, ..Applied::default() });
+    let applied = c.apply_sync(one, page(3, 0, &[], Ending::Exact), at(3)).await.unwrap();
+    assert_eq!(applied, Applied { vanished: 1, ..Applied::default() });
+    assert_eq!(vanished(c).await, ["camera 1", "camera 2"]);
+    c.apply_sync(one, page(4, 0, &[1], Ending::Exact), at(4)).await.unwrap();
+    let back = c.camera(camera_id(1)).await.unwrap().unwrap();
+    assert_eq!((back.missed, back.vanished), (0, None));
+}
+
 async fn a_history_is_bounded(c: &dyn Catalogue) {
     c.put_camera(camera_id(1), None, details(1, "a", ""), at(0)).await.unwrap();
     c.put_camera(camera_id(2), None, details(2, "b", ""), at(0)).await.unwrap();
@@ -404,6 +424,28 @@ async fn settings_change_only_on_their_revision(c: &dyn Catalogue) {
     let answers = join_all((0..12).map(|n| put(2, if n % 2 == 0 { "even" } else { "odd" }))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
     assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| error.kind() == ErrorKind::Conflict));
+}
+
+async fn settings_change_together(c: &dyn Catalogue) {
+    let change = |name: &str, body: Option<&str>| SettingsChange { name: name.into(), body: body.map(Into::into) };
+    let named = || async {
+        let found = c.settings_under("paths/".into()).await.unwrap();
+        found.into_iter().map(|(name, found)| (name, found.revision, found.body)).collect::<Vec<_>>()
+    };
+    let first = ["paths/b", "paths/a", "paths_c", "paths/%", "Paths/d"].map(|name| change(name, Some("1")));
+    c.change_settings(first.to_vec()).await.unwrap();
+    let row = |name: &str, revision, body: &str| (name.to_owned(), revision, body.to_owned());
+    assert_eq!(named().await, [row("paths/%", 1, "1"), row("paths/a", 1, "1"), row("paths/b", 1, "1")]);
+
+    let second = vec![change("paths/a", Some("مسار")), change("paths/b", None), change("paths/none", None)];
+    c.change_settings(second).await.unwrap();
+    assert_eq!(named().await, [row("paths/%", 1, "1"), row("paths/a", 2, "مسار")]);
+
+    let bad = vec![change("paths/a", None), change("paths/e", Some(&"x".repeat((4 << 20) + 1)))];
+    assert_eq!(refused(c.change_settings(bad).await).kind(), ErrorKind::Invalid);
+    assert_eq!(named().await.len(), 2, "a change that is refused changes nothing");
+    let all = c.settings_under(String::new()).await.unwrap();
+    assert_eq!(all.len(), 4);
 }
 
 async fn many_may_write_at_once(c: &dyn Catalogue) {

@@ -1,6 +1,9 @@
 //! Cameras to test with, and places to keep them.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use domain::{AgencyId, Camera as DomainCamera, CameraId, Rendition, WallTime};
 use uuid::Uuid;
@@ -43,6 +46,8 @@ pub(super) fn details(n: u128, name: &str, name_ar: &str) -> Details {
         capabilities: BTreeSet::from(["ptz".to_owned()]),
         streams: [Rendition::Main, Rendition::Sub].map(|rendition| stream(n, rendition)).to_vec(),
         hardware: format!("hardware-{n}"),
+        recorder: "RS-METRO-01".to_owned(),
+        metadata: BTreeMap::from([("picture_number".to_owned(), n.to_string())]),
         folders: BTreeSet::new(),
     }
 }

@@ -215,10 +215,18 @@ fn source(text: &str, all: &Reader) -> Result<Source, Error> {
     if text == "publisher" {
         return Ok(Source::Publisher);
     }
+    if let Ok(camera) = text.parse() {
+        return Ok(Source::Vms(camera));
+    }
     let Some(url) = Url::parse(text) else {
         let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
         let what = if scheme.is_empty() { "this".to_owned() } else { format!("{scheme}://") };
-        return Err(refused("source", &format!("must be publisher or an rtsp:// URL; {what} is not available here")));
+        return Err(refused(
+            "source",
+            &format!(
+                "must be publisher, an rtsp:// URL or vms://{{camera}}/{{main|sub}}; {what} is not available here"
+            ),
+        ));
     };
     if text.contains('$') {
         return Err(refused("source", "variables are not available here"));

@@ -56,6 +56,18 @@ pub struct BaseEntry {
     pub camera: Option<CameraId>,
 }
 
+impl BaseEntry {
+    /// Whether it can be an entry: its name, its keys and their values.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key, [`Error::Malformed`] for the name.
+    pub fn check(&self) -> Result<(), Error> {
+        Name::parse(canonical(&self.name))?;
+        let keys = checked_path(&self.name, self.keys.clone())?;
+        read(&self.name, &Keys::new(), &Own { keys, camera: self.camera }).map(drop)
+    }
+}
+
 impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Base").field("entries", &self.entries.len()).finish_non_exhaustive()
@@ -220,6 +232,18 @@ impl Settings {
         self.change(|draft| draft.bulk(bulk)).await
     }
 
+    /// Puts other path entries in place of those of [`Base`]; what users have set stays over them. Not stored: whoever calls
+    /// this says it anew after a restart.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the entry, [`Error::Limit`]; then everything stays as it was.
+    pub async fn rebase(&self, entries: Vec<BaseEntry>) -> Result<(), Error> {
+        let _turn = self.0.log.lock().await;
+        let paths = self.state().rebased(checked_base(entries)?)?;
+        self.0.hub.apply(paths);
+        Ok(())
+    }
+
     /// Check, then store and apply.
     async fn change(&self, make: impl FnOnce(&mut Draft<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let turn = Arc::clone(&self.0.log).lock_owned().await;
@@ -302,13 +326,7 @@ fn own(base: Option<&BaseEntry>, stored: Option<&Stored>) -> Option<Own> {
 
 impl State {
     fn of_base(base: Base) -> Result<Self, Error> {
-        let mut entries = BTreeMap::new();
-        for mut entry in base.entries {
-            entry.name = canonical(&entry.name).to_owned();
-            Name::parse(&entry.name)?;
-            entry.keys = checked_path(&entry.name, entry.keys)?;
-            entries.insert(entry.name.clone(), entry);
-        }
+        let entries = checked_base(base.entries)?;
         if let Some(name) = base.running.keys().find(|name| !GLOBAL.defaults().contains_key(*name)) {
             return Err(overlay::refused(name, "unknown key"));
         }
@@ -355,6 +373,21 @@ impl State {
         Ok(Next { global, paths })
     }
 
+    /// Takes other entries for those of the server's file, if they can be, and says what runs from now on.
+    fn rebased(&mut self, base: BTreeMap<String, BaseEntry>) -> Result<Paths, Error> {
+        let before = std::mem::replace(&mut self.base, base);
+        match self.next(&Change::default(), true) {
+            Ok(next) => {
+                self.paths = next.paths;
+                Ok(self.paths.clone())
+            }
+            Err(refused) => {
+                self.base = before;
+                Err(refused)
+            }
+        }
+    }
+
     fn commit(&mut self, change: Change, next: Next) {
         if let Some(global) = change.global {
             self.set.global = global;
@@ -370,6 +403,17 @@ impl State {
         }
         self.paths = next.paths;
     }
+}
+
+fn checked_base(listed: Vec<BaseEntry>) -> Result<BTreeMap<String, BaseEntry>, Error> {
+    let mut entries = BTreeMap::new();
+    for mut entry in listed {
+        entry.name = canonical(&entry.name).to_owned();
+        Name::parse(&entry.name)?;
+        entry.keys = checked_path(&entry.name, entry.keys)?;
+        entries.insert(entry.name.clone(), entry);
+    }
+    Ok(entries)
 }
 
 fn read(name: &str, defaults: &Keys, own: &Own) -> Result<Path, Error> {

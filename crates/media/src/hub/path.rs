@@ -205,6 +205,7 @@ impl Path {
         let users = self.users();
         let source = match (self.config.borrow().source.clone(), &users.publisher) {
             (config::Source::Rtsp(_), _) => Some(SourceSnapshot::RtspSource),
+            (config::Source::Vms(_), _) => Some(SourceSnapshot::VmsSource),
             (config::Source::Publisher, Some((id, kind, _))) => Some(SourceSnapshot::Publisher(*kind, *id)),
             (config::Source::Publisher, None) => None,
         };

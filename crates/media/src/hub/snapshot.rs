@@ -49,6 +49,8 @@ impl PathSnapshot {
 pub enum SourceSnapshot {
     /// A camera that is pulled by RTSP.
     RtspSource,
+    /// A camera behind a video management system.
+    VmsSource,
     /// Somebody publishes.
     Publisher(PublisherKind, SessionId),
 }

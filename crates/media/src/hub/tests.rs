@@ -95,7 +95,7 @@ struct Cameras(Arc<Camera>);
 impl Connector for Cameras {
     fn connect(&self, source: &config::Source) -> Option<Box<dyn Source>> {
         match source {
-            config::Source::Publisher => None,
+            config::Source::Publisher | config::Source::Vms(_) => None,
             config::Source::Rtsp(_) => Some(Box::new(Cameras(Arc::clone(&self.0)))),
         }
     }

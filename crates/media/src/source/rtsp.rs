@@ -60,7 +60,7 @@ impl RtspConnector {
 impl Connector for RtspConnector {
     fn connect(&self, source: &config::Source) -> Option<Box<dyn Source>> {
         match source {
-            config::Source::Publisher => None,
+            config::Source::Publisher | config::Source::Vms(_) => None,
             config::Source::Rtsp(config) => {
                 let (config, herd) = (config.clone(), self.herd.clone());
                 Some(Box::new(RtspSource { config, herd, udp_failed: Mutex::default() }))

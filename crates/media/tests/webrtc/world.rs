@@ -233,13 +233,9 @@ impl World {
 fn camera(device: &str) -> Camera {
     let id = CameraId::derived("test", device);
     Camera {
-        id,
-        name: device.into(),
-        name_ar: device.into(),
-        agency: AgencyId::new("OTHER").unwrap(),
         main: (device == "b").then(|| Camera::path_of(id, Rendition::Main)),
         sub: Some(Camera::path_of(id, Rendition::Sub)),
-        metadata: Default::default(),
+        ..Camera::new(id, device, AgencyId::new("OTHER").unwrap())
     }
 }
 

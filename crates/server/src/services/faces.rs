@@ -90,10 +90,10 @@ fn servers(engine: &Engine) -> control::Servers {
 fn web_router(engine: &Engine, loaded: &Loaded) -> Router {
     let listen = &loaded.config.listen;
     let ports =
-        platform::Ports { rtsp: listen.rtsp.port(), hls: Some(listen.hls.port()), webrtc: Some(listen.webrtc.port()) };
+        api::Ports { rtsp: listen.rtsp.port(), hls: Some(listen.hls.port()), webrtc: Some(listen.webrtc.port()) };
     let state = platform::State {
         hub: engine.hub.clone(),
-        catalogue: engine.catalogue.clone(),
+        directory: engine.directory.clone(),
         policy: Arc::clone(engine.policy.operator()),
         ports,
         started: engine.started,

@@ -41,12 +41,16 @@ CREATE TABLE camera (
   words TSVECTOR NOT NULL GENERATED ALWAYS AS (array_to_tsvector(array_remove(string_to_array(tokens, ' '), ''))) STORED,
   latitude DOUBLE PRECISION,
   longitude DOUBLE PRECISION,
+  recorder TEXT COLLATE "C" NOT NULL,
   place TEXT COLLATE "C" NOT NULL,
   vendor TEXT COLLATE "C" NOT NULL,
   model TEXT COLLATE "C" NOT NULL,
   capabilities TEXT COLLATE "C" NOT NULL,
+  metadata TEXT COLLATE "C" NOT NULL,
   status TEXT COLLATE "C" NOT NULL CHECK (status IN ('ONLINE', 'OFFLINE', 'ERROR')),
   status_us BIGINT,
+  -- Whole listings of its server in a row that did not have it.
+  missed INTEGER NOT NULL DEFAULT 0,
   vanished_us BIGINT,
   seen_sync TEXT COLLATE "C",
   updated_us BIGINT NOT NULL
@@ -83,5 +87,6 @@ CREATE INDEX status_change_at ON status_change (camera_id, at_us, no);
 CREATE TABLE settings (
   name TEXT COLLATE "C" PRIMARY KEY,
   revision BIGINT NOT NULL,
-  body TEXT COLLATE "C" NOT NULL
+  -- Sealed: it may name passwords of cameras.
+  body BYTEA NOT NULL
 );

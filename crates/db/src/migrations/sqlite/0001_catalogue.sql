@@ -39,12 +39,16 @@ CREATE TABLE camera (
   tokens TEXT NOT NULL,
   latitude REAL,
   longitude REAL,
+  recorder TEXT NOT NULL,
   place TEXT NOT NULL,
   vendor TEXT NOT NULL,
   model TEXT NOT NULL,
   capabilities TEXT NOT NULL,
+  metadata TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('ONLINE', 'OFFLINE', 'ERROR')),
   status_us INTEGER,
+  -- Whole listings of its server in a row that did not have it.
+  missed INTEGER NOT NULL DEFAULT 0,
   vanished_us INTEGER,
   seen_sync TEXT,
   updated_us INTEGER NOT NULL
@@ -80,7 +84,8 @@ CREATE INDEX status_change_at ON status_change (camera_id, at_us, no);
 CREATE TABLE settings (
   name TEXT PRIMARY KEY,
   revision INTEGER NOT NULL,
-  body TEXT NOT NULL
+  -- Sealed: it may name passwords of cameras.
+  body BLOB NOT NULL
 ) STRICT;
 
 -- The words are made ready in Rust; the index only keeps them.

@@ -1,11 +1,9 @@
-use std::{fs, path::PathBuf};
-
 use serde_json::json;
 
 use super::*;
 use crate::{
     admission::TokenPolicy,
-    config::{FileStore, REDACTED, RtspTransport, Source},
+    config::{MemoryStore, REDACTED, RtspTransport, Source},
     source,
 };
 
@@ -17,42 +15,29 @@ impl source::Connector for Nobody {
     }
 }
 
-/// A directory that goes with the test.
-struct Directory(PathBuf);
+/// A server whose store outlives its restarts.
+#[derive(Default)]
+struct World(Arc<MemoryStore>);
 
-impl Directory {
+impl World {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("cctv-config-{}", uuid::Uuid::new_v4())))
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.0.join("media-config.journal")
+        Self::default()
     }
 
     async fn open(&self) -> (Settings, Hub) {
-        self.try_open().await.unwrap()
-    }
-
-    async fn try_open(&self) -> Result<(Settings, Hub), Error> {
         let policy = TokenPolicy::new(domain::Secret::new("secret".into()), true);
         let hub = Hub::new(Arc::new(policy), Arc::new(Nobody));
-        let store = Arc::new(FileStore::open(&self.0)?);
-        let base = Base {
-            running: keys(json!({"rtspAddress": ":18554"})),
-            entries: vec![
-                entry("test", json!({})),
-                entry("~^metro_.+$", json!({})),
-                entry("cam", json!({"source": "rtsp://u:p@10.0.0.1/x", "sourceOnDemand": true})),
-            ],
-        };
-        Ok((Settings::open(store, base, hub.clone()).await?, hub))
+        let base = Base { running: keys(json!({"rtspAddress": ":18554"})), entries: entries() };
+        (Settings::open(self.0.clone(), base, hub.clone()).await.unwrap(), hub)
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn entries() -> Vec<BaseEntry> {
+    vec![
+        entry("test", json!({})),
+        entry("~^metro_.+$", json!({})),
+        entry("cam", json!({"source": "rtsp://u:p@10.0.0.1/x", "sourceOnDemand": true})),
+    ]
 }
 
 fn keys(value: Value) -> Keys {
@@ -68,8 +53,8 @@ fn names(settings: &Settings) -> Vec<String> {
 }
 
 async fn refuses_path(value: Value, error: &str) {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let refused = settings.replace("new", keys(value.clone())).await.unwrap_err().to_string();
     assert!(refused.starts_with(error), "{value}: {refused}");
     assert!(settings.get("new").is_none());
@@ -88,7 +73,10 @@ async fn a_key_without_effect_is_refused_by_its_name() {
         (json!({"rtspTransport": "quic"}), "rtspTransport: must be automatic, udp or tcp"),
         (json!({"rtspUDPSourcePortRange": [5001, 5002]}), "rtspUDPSourcePortRange: must be two port numbers"),
         (json!({"rtspUDPSourcePortRange": [0, 70000]}), "rtspUDPSourcePortRange: must be two port numbers"),
-        (json!({"source": "rtmp://user:pass@host/x"}), "source: must be publisher or an rtsp:// URL; rtmp://"),
+        (
+            json!({"source": "rtmp://user:pass@host/x"}),
+            "source: must be publisher, an rtsp:// URL or vms://{camera}/{main|sub}; rtmp://",
+        ),
         (json!({"source": "rtsp://user:pa/ss@host/x"}), "source: the address cannot be read"),
         (json!({"source": "rtsp://host/$G1"}), "source: variables"),
         (json!({"source": 5}), "source: must be a text"),
@@ -103,8 +91,8 @@ async fn a_key_without_effect_is_refused_by_its_name() {
 
 #[tokio::test]
 async fn keys_at_their_defaults_are_accepted_in_any_spelling() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let whole = settings.get("test").unwrap();
     settings.replace("test", whole.clone()).await.unwrap();
     assert_eq!(settings.get("test").unwrap(), whole);
@@ -113,8 +101,8 @@ async fn keys_at_their_defaults_are_accepted_in_any_spelling() {
 
 #[tokio::test]
 async fn addresses_are_read_and_not_written() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     assert_eq!(settings.get_global()["rtspAddress"], ":18554");
     settings.patch_global(keys(json!({"rtspAddress": ":18554", "rtspDisable": false}))).await.unwrap();
     for (value, key) in [(json!({"rtspAddress": ":8554"}), "rtspAddress"), (json!({"hlsDisable": true}), "hls")] {
@@ -125,8 +113,8 @@ async fn addresses_are_read_and_not_written() {
 
 #[tokio::test]
 async fn what_is_set_lies_over_the_defaults() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     settings.patch_defaults(keys(json!({"maxReaders": 5, "disablePublisherOverride": true}))).await.unwrap();
     settings.add("a/b", keys(json!({"maxReaders": 2}))).await.unwrap();
     let shown = |name: &str| settings.get(name).unwrap();
@@ -138,8 +126,8 @@ async fn what_is_set_lies_over_the_defaults() {
 
 #[tokio::test]
 async fn hls_keys_are_followed_and_those_without_effect_are_refused_by_name() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let mut followed = settings.watch_global();
     settings.patch_global(keys(json!({"hlsSegmentCount": 10, "hlsMuxerCloseAfter": "1m"}))).await.unwrap();
     assert!(followed.has_changed().unwrap());
@@ -160,12 +148,12 @@ async fn hls_keys_are_followed_and_those_without_effect_are_refused_by_name() {
 
 #[tokio::test]
 async fn a_password_reads_as_redacted_and_writing_that_back_keeps_it() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let source = || settings.get("cam").unwrap()["source"].as_str().unwrap().to_owned();
     let password = || match settings.state().paths.find(&PathName::new("cam").unwrap()).unwrap().1.source.clone() {
         Source::Rtsp(source) => source.credentials.unwrap().1.expose().to_owned(),
-        Source::Publisher => String::new(),
+        Source::Publisher | Source::Vms(_) => String::new(),
     };
     assert_eq!(source(), format!("rtsp://u:{REDACTED}@10.0.0.1/x"));
     settings.patch("cam", keys(json!({"source": format!("rtsp://u:{REDACTED}@10.0.0.1/y")}))).await.unwrap();
@@ -181,8 +169,8 @@ async fn a_password_reads_as_redacted_and_writing_that_back_keeps_it() {
 
 #[tokio::test]
 async fn names_are_paths_patterns_or_all_others() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     for name in ["a//b", "", "~", "~(", "é", "a b", "../x"] {
         assert!(settings.add(name, Keys::new()).await.is_err(), "{name:?}");
     }
@@ -198,9 +186,9 @@ async fn names_are_paths_patterns_or_all_others() {
 
 #[tokio::test]
 async fn changes_survive_a_restart_and_unchanged_paths_keep_running() {
-    let directory = Directory::new();
+    let world = World::new();
     {
-        let (settings, hub) = directory.open().await;
+        let (settings, hub) = world.open().await;
         settings.add("kept", keys(json!({"maxReaders": 3}))).await.unwrap();
         settings.add("gone", Keys::new()).await.unwrap();
         let reader =
@@ -212,13 +200,34 @@ async fn changes_survive_a_restart_and_unchanged_paths_keep_running() {
         let kept = hub.path_snapshot(reader.path()).unwrap();
         assert_eq!(kept.readers.len(), 1, "a change elsewhere leaves a path and its readers alone");
     }
-    let (settings, hub) = directory.open().await;
+    let (settings, hub) = world.open().await;
     assert_eq!(names(&settings), ["cam", "kept", "~^metro_.+$"]);
     assert_eq!(settings.get("kept").unwrap()["maxReaders"], 3);
     assert_eq!(settings.get("cam").unwrap()["maxReaders"], 9);
     assert_eq!(settings.get("~^metro_.+$").unwrap()["maxReaders"], 4);
     let running: Vec<_> = hub.paths().iter().map(|path| path.name.to_string()).collect();
     assert_eq!(running, ["cam", "kept"]);
+}
+
+#[tokio::test]
+async fn other_entries_of_the_server_leave_alone_what_did_not_change() {
+    let world = World::new();
+    let (settings, hub) = world.open().await;
+    settings.patch("cam", keys(json!({"maxReaders": 9}))).await.unwrap();
+    settings.add("own", Keys::new()).await.unwrap();
+    let cam = PathName::new("cam").unwrap();
+    let reader = hub.attach(&cam, permit(), crate::hub::ReaderKind::Hidden, session()).unwrap();
+    let id = CameraId::from_uuid(uuid::Uuid::from_u128(7));
+    let source = format!("vms://{id}/sub");
+    let more = entry("metro_1", json!({"source": source, "sourceOnDemand": true}));
+    settings.rebase(entries().into_iter().filter(|entry| entry.name != "test").chain([more]).collect()).await.unwrap();
+    assert_eq!(names(&settings), ["cam", "metro_1", "own", "~^metro_.+$"]);
+    assert_eq!(settings.get("metro_1").unwrap()["source"], source);
+    assert_eq!(settings.get("cam").unwrap()["maxReaders"], 9);
+    assert_eq!(hub.path_snapshot(reader.path()).unwrap().readers.len(), 1);
+    let wrong = entry("metro_2", json!({"source": format!("vms://{id}/third"), "sourceOnDemand": true}));
+    assert!(settings.rebase(vec![wrong]).await.is_err());
+    assert_eq!(names(&settings), ["cam", "metro_1", "own", "~^metro_.+$"], "what is refused changes nothing");
 }
 
 fn permit() -> crate::admission::Permit {
@@ -230,45 +239,9 @@ fn session() -> domain::SessionId {
 }
 
 #[tokio::test]
-async fn a_torn_last_line_is_dropped_and_a_damaged_one_before_it_stops_the_start() {
-    let directory = Directory::new();
-    {
-        let (settings, _) = directory.open().await;
-        settings.add("first", Keys::new()).await.unwrap();
-        settings.add("second", Keys::new()).await.unwrap();
-    }
-    let whole = fs::read(directory.journal()).unwrap();
-    let second = whole.iter().position(|&b| b == b'\n').unwrap() + 1;
-    for cut in second + 1..whole.len() {
-        fs::write(directory.journal(), &whole[..cut]).unwrap();
-        let (settings, _) = directory.open().await;
-        assert!(settings.get("first").is_some() && settings.get("second").is_none(), "cut at {cut}");
-    }
-    {
-        let (settings, _) = directory.open().await;
-        settings.add("third", Keys::new()).await.unwrap();
-    }
-    let (settings, _) = directory.open().await;
-    assert!(settings.get("first").is_some() && settings.get("third").is_some());
-    drop(settings);
-    let mut damaged = whole;
-    damaged[20] ^= 1;
-    fs::write(directory.journal(), &damaged).unwrap();
-    assert!(matches!(directory.try_open().await, Err(Error::Store(_))));
-}
-
-#[tokio::test]
-async fn a_store_is_held_by_one_process() {
-    let directory = Directory::new();
-    let held = directory.open().await;
-    assert!(directory.try_open().await.is_err());
-    drop(held);
-}
-
-#[tokio::test]
 async fn several_changes_happen_all_or_none() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let bulk = |value: Value| serde_json::from_value::<Bulk>(value).unwrap();
     let wrong = json!({"delete": ["test"], "add": {"a": {}}, "patch": {"nowhere": {"maxReaders": 1}}});
     assert!(settings.bulk(bulk(wrong)).await.is_err());
@@ -289,8 +262,8 @@ async fn any_sequence_of_changes_and_restarts_equals_a_model() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
-    let directory = Directory::new();
-    let (mut settings, mut hub) = directory.open().await;
+    let world = World::new();
+    let (mut settings, mut hub) = world.open().await;
     let mut model: BTreeMap<String, u64> = BTreeMap::from([("test".into(), 0)]);
     for _ in 0..400 {
         let name = ["test", "a", "b", "c/d"][next(4) as usize];
@@ -304,7 +277,7 @@ async fn any_sequence_of_changes_and_restarts_equals_a_model() {
             3 => settings.delete(name).await,
             _ => {
                 drop(settings);
-                (settings, hub) = directory.open().await;
+                (settings, hub) = world.open().await;
                 Ok(())
             }
         };
@@ -332,26 +305,10 @@ async fn any_sequence_of_changes_and_restarts_equals_a_model() {
     }
 }
 
-/// More changes than the journal keeps, so that it is folded on the way.
-#[tokio::test]
-async fn a_long_journal_is_folded_into_the_snapshot() {
-    let directory = Directory::new();
-    let store = FileStore::open(&directory.0).unwrap();
-    for turn in 0..1_010u64 {
-        let own = Stored::Replaced(keys(json!({"maxReaders": turn})));
-        let paths = BTreeMap::from([("a".to_owned(), Some(own)), (format!("x{}", turn % 7), None)]);
-        store.append(Change { paths, ..Change::default() }).await.unwrap();
-    }
-    drop(store);
-    assert!(fs::read(directory.journal()).unwrap().len() < 2_000);
-    let (settings, _) = directory.open().await;
-    assert_eq!(settings.get("a").unwrap()["maxReaders"], 1_009);
-}
-
 #[tokio::test]
 async fn how_a_camera_is_pulled_is_read() {
-    let directory = Directory::new();
-    let (settings, _) = directory.open().await;
+    let world = World::new();
+    let (settings, _) = world.open().await;
     let options = json!({
         "source": "rtsp://10.0.0.1/x", "sourceProtocol": "udp", "rtspAnyPort": true,
         "rtspUDPSourcePortRange": [40000, 40101],
